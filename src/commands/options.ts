@@ -1,0 +1,17 @@
+import type { InputFormat } from "../io/input-format.js";
+
+/** The default command's options that are no settings of the configuration. */
+export interface RouteOptions {
+  readonly input?: readonly string[];
+  readonly output?: string;
+  readonly format: InputFormat | "auto";
+  readonly json?: boolean;
+  readonly plain?: boolean;
+  readonly explain?: boolean;
+  readonly top?: number;
+  readonly requireRoute?: boolean;
+  readonly showPrompt?: boolean;
+  readonly maxRecordBytes: number;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}

@@ -1,0 +1,212 @@
+import { basename } from "node:path";
+import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
+import type { Engine } from "../core/engine.js";
+import { ArchRouteError } from "../core/errors.js";
+import type { Unicode } from "../core/prompt.js";
+import { createEncoderEngine, type EmbeddingModel, type EncoderHead } from "./encoder.js";
+import { createGenerativeEngine, type NextToken, type TextModel } from "./generative.js";
+import { type GgufHeader, readGgufHeader } from "./gguf.js";
+import { chooseThreads, readMachine } from "./threads.js";
+
+export interface LlamaEngineOptions {
+  /** Path of a GGUF file: an encoder of this project, or a ChatML model such as Arch-Router. */
+  readonly modelPath: string;
+  /** Where to run; `auto` takes what the machine has. Default: auto. Encoders always run on the CPU: they are that small. */
+  readonly gpu?: "auto" | "cuda" | "metal" | "vulkan" | "off";
+  /** CPU threads. Default: chosen from cores, quota and load. */
+  readonly threads?: number | undefined;
+  /** Tokens a generative model's context holds. Default: 4096. */
+  readonly context?: number;
+  /** How the prompt writes characters outside ASCII. Default: raw. */
+  readonly unicode?: Unicode;
+  /** Told when the engine has to make do with less than was asked for. */
+  readonly warn?: (message: string) => void;
+}
+
+/** The longest text that an encoder gets, with room for the two tokens that frame it. */
+const ENCODER_CONTEXT = 256;
+const LEAST_CONTEXT = 1024;
+const BATCH = 512;
+
+/** Loads a GGUF and returns the engine of its kind. Throws E_MODEL. */
+export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
+  const header = readGgufHeader(options.modelPath);
+  const name = basename(options.modelPath).replace(/\.gguf$/i, "");
+  const isEncoder = header.metadata.get("arch_route.kind") === "encoder";
+  if (!isEncoder && !header.chatml) {
+    const what = String(header.metadata.get("general.architecture") ?? "unknown");
+    throw new ArchRouteError(
+      "E_MODEL",
+      `model ${options.modelPath}: not a router model: architecture ${what}, no ChatML tokens`,
+      {
+        hint: "give a GGUF of Arch-Router, or mini",
+      },
+    );
+  }
+  const loaded = await load(isEncoder ? { ...options, gpu: "off" } : options);
+  try {
+    if (isEncoder) return createEncoderEngine(name, await openEncoder(loaded), readHead(options.modelPath, header));
+    return createGenerativeEngine(name, await openText(loaded, options), options.unicode ?? "raw");
+  } catch (cause) {
+    await loaded.llama.dispose();
+    throw unusable(options.modelPath, cause, loaded.log);
+  }
+}
+
+interface Loaded {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly threads: number;
+  /** What llama.cpp had to say, errors only. */
+  readonly log: readonly string[];
+}
+
+async function load(options: LlamaEngineOptions): Promise<Loaded> {
+  const log: string[] = [];
+  const llama = await startLlama(options, log);
+  try {
+    const wanted = options.threads ?? Math.min(chooseThreads(readMachine()), llama.cpuMathCores);
+    llama.maxThreads = wanted;
+    return { llama, model: await llama.loadModel({ modelPath: options.modelPath }), threads: wanted, log };
+  } catch (cause) {
+    await llama.dispose();
+    throw unusable(options.modelPath, cause, log);
+  }
+}
+
+async function startLlama({ gpu = "auto", threads, warn }: LlamaEngineOptions, log: string[]): Promise<Llama> {
+  const { getLlama } = await import("node-llama-cpp");
+  const start = (type: "auto" | "cuda" | "metal" | "vulkan" | false) =>
+    // Everything explicit: what is left out, the library takes from environment variables of its own.
+    getLlama({
+      gpu: type,
+      build: "never",
+      skipDownload: true,
+      progressLogs: false,
+      debug: false,
+      logLevel: "error" as never,
+      logger: (_level, message) => log.push(message.trim()),
+      // The library's default is 4 threads even on 2 cores; see threads.ts for what that costs.
+      maxThreads: threads ?? chooseThreads(readMachine()),
+    });
+  if (gpu === "off") return await start(false);
+  try {
+    return await start(gpu);
+  } catch (cause) {
+    warn?.(`gpu ${gpu}: not usable here (${firstLine(cause)}): running on the CPU`);
+    return await start(false);
+  }
+}
+
+async function openEncoder({ llama, model, threads }: Loaded): Promise<EmbeddingModel> {
+  const context = await model.createEmbeddingContext({
+    contextSize: ENCODER_CONTEXT,
+    batchSize: ENCODER_CONTEXT,
+    threads,
+  });
+  return {
+    tokenize: (text) => model.tokenize(text, false),
+    embed: async (tokens) => (await context.getEmbeddingFor([...tokens] as Token[])).vector,
+    dispose: () => llama.dispose(),
+  };
+}
+
+async function openText(loaded: Loaded, options: LlamaEngineOptions): Promise<TextModel> {
+  const { llama, model } = loaded;
+  const { contextSize, sequence } = await openSequence(loaded, options);
+  return {
+    contextSize,
+    tokenize: (text, special) => model.tokenize(text, special),
+    position: () => sequence.nextTokenIndex,
+    truncate: (position) => sequence.eraseContextTokenRanges([{ start: position, end: sequence.nextTokenIndex }]),
+    evaluate: async (tokens) => {
+      await sequence.controlledEvaluate([...tokens] as Token[]);
+    },
+    evaluateNext: (tokens, candidates) => evaluateNext(sequence, tokens, candidates),
+    dispose: () => llama.dispose(),
+  };
+}
+
+async function openSequence({ llama, model, threads }: Loaded, options: LlamaEngineOptions) {
+  const wanted = Math.min(options.context ?? 4096, model.trainContextSize ?? Infinity);
+  for (let contextSize = wanted; ; contextSize = Math.floor(contextSize / 2)) {
+    try {
+      const context = await model.createContext({
+        sequences: 1,
+        contextSize,
+        batchSize: BATCH,
+        threads,
+        // On the CPU flash attention makes scores depend on the shape of a batch (0.26 nat seen); GPUs may need it.
+        ...(llama.gpu === false ? { flashAttention: false } : {}),
+      });
+      if (contextSize < wanted)
+        options.warn?.(`context: ${wanted} tokens do not fit into memory: using ${contextSize}`);
+      return { contextSize, sequence: context.getSequence({ contextShift: { strategy: refuseShift } }) };
+    } catch (error) {
+      if (contextSize / 2 < LEAST_CONTEXT || (error as Error).name !== "InsufficientMemoryError") throw error;
+    }
+  }
+}
+
+/** The library would silently drop the beginning of a prompt that is too long; ours never is. */
+function refuseShift(): never {
+  throw new Error("the prompt is longer than the context");
+}
+
+async function evaluateNext(
+  sequence: LlamaContextSequence,
+  tokens: readonly number[],
+  candidates: readonly number[],
+): Promise<NextToken> {
+  const last = tokens.at(-1);
+  if (last === undefined) throw new Error("nothing to evaluate");
+  // The selected token is the likeliest one at temperature 0, and totalLogitWeight is Σ exp(logit - its logit).
+  const filter = { tokens: [...candidates] as Token[], includeSelected: true };
+  const generateNext = { totalLogitWeight: true, logits: { filter } };
+  const result = await sequence.controlledEvaluate([
+    ...(tokens.slice(0, -1) as Token[]),
+    [last as Token, { generateNext }],
+  ]);
+  const next = result.at(-1)?.next;
+  if (!next?.logits || next.totalLogitWeight === undefined) throw new Error("the model gave no logits");
+  const logits = new Map<number, number>(next.logits);
+  return { logits, logTotal: Math.max(...logits.values()) + Math.log(next.totalLogitWeight) };
+}
+
+function readHead(path: string, { metadata }: GgufHeader): EncoderHead {
+  const number = (key: string) => {
+    const value = metadata.get(`arch_route.${key}`);
+    if (typeof value !== "number") throw headError(path, key);
+    return value;
+  };
+  const numbers = (key: string) => {
+    const value = metadata.get(`arch_route.${key}`);
+    if (!Array.isArray(value)) throw headError(path, key);
+    return value as readonly number[];
+  };
+  const flat = numbers("other.directions");
+  const count = number("other.count");
+  const width = flat.length / count;
+  return {
+    scale: number("scale"),
+    bias: number("other.bias"),
+    directions: Array.from({ length: count }, (_, k) => flat.slice(k * width, (k + 1) * width)),
+    offsets: numbers("other.offsets"),
+  };
+}
+
+function headError(path: string, key: string): ArchRouteError {
+  return new ArchRouteError("E_MODEL", `model ${path}: the routing head has no usable arch_route.${key}`, {
+    hint: "export it again with models/training",
+  });
+}
+
+function unusable(path: string, cause: unknown, log: readonly string[]): ArchRouteError {
+  if (cause instanceof ArchRouteError) return cause;
+  const detail = [firstLine(cause), ...log.slice(0, 1)].join(": ");
+  return new ArchRouteError("E_MODEL", `model ${path}: cannot be loaded: ${detail}`, { cause });
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+}

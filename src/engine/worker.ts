@@ -1,0 +1,141 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Engine, Scores } from "../core/engine.js";
+import { ArchRouteError, type ErrorCode } from "../core/errors.js";
+import type { Route } from "../core/route.js";
+import type { LlamaEngineOptions } from "./llama.js";
+import type { FromWorker, ToWorker } from "./worker-main.js";
+
+export interface WorkerOptions extends LlamaEngineOptions {
+  /** The program of the child process. */
+  readonly entry?: string;
+  /** Milliseconds that loading the model may take. Default: five minutes. */
+  readonly loadTimeout?: number;
+}
+
+/** How often in a row a new process may be started without one answer in between. */
+const MOST_DEATHS = 3;
+
+/**
+ * An engine in a child process: if native code aborts there, the call that was under way rejects with E_MODEL_DIED and
+ * the next one starts a new process. Throws E_MODEL if the model cannot be loaded.
+ */
+export async function createWorkerEngine(options: WorkerOptions): Promise<Engine> {
+  let worker: Worker | undefined = await startWorker(options);
+  const { model } = worker;
+  let deaths = 0;
+  let disposed = false;
+  return {
+    model,
+    async rank(routes, conversation) {
+      if (disposed) throw new Error("the engine is disposed");
+      if (worker === undefined) {
+        if (deaths >= MOST_DEATHS) throw died(`${deaths} times in a row`, "try --gpu off or another model");
+        worker = await startWorker(options);
+      }
+      try {
+        const scores = await worker.rank(routes, conversation);
+        deaths = 0;
+        return scores;
+      } catch (error) {
+        if (error instanceof ArchRouteError && error.code === "E_MODEL_DIED") {
+          deaths++;
+          worker = undefined;
+        }
+        throw error;
+      }
+    },
+    async dispose() {
+      disposed = true;
+      await worker?.stop();
+    },
+  };
+}
+
+interface Worker {
+  readonly model: string;
+  readonly rank: Engine["rank"];
+  stop(): Promise<void>;
+}
+
+async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: WorkerOptions): Promise<Worker> {
+  const child = fork(entry ?? fileURLToPath(new URL("./worker-main.js", import.meta.url)), {
+    // What native code prints when it aborts must not end up among the results.
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    // JSON would turn -Infinity, the score of the impossible, into null.
+    serialization: "advanced",
+  });
+  const waiting = new Map<number, { resolve(scores: Scores): void; reject(error: Error): void }>();
+  const gone = new Promise<ArchRouteError>((resolve) => {
+    child.once("error", (cause) => resolve(died(cause.message)));
+    child.once("exit", (code, signal) => resolve(died(signal ?? `exit code ${code}`)));
+  });
+  void gone.then((error) => {
+    for (const { reject } of waiting.values()) reject(error);
+  });
+
+  const model = await new Promise<string>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(
+        new ArchRouteError("E_MODEL", `model ${options.modelPath}: loading took more than ${loadTimeout / 1000} s`),
+      );
+    }, loadTimeout);
+    void gone.then(reject);
+    child.on("message", (message: FromWorker) => {
+      if (message.kind === "warning") warn?.(message.message);
+      else if (message.kind === "ready") resolve(message.model);
+      else if (message.kind === "failed") reject(revive(message.error));
+      else settle(waiting, message);
+      if (message.kind !== "warning") clearTimeout(timer);
+    });
+    send(child, { kind: "load", options });
+  });
+
+  let next = 0;
+  let lastRoutes: readonly Route[] | undefined;
+  return {
+    model,
+    rank(routes, conversation) {
+      const id = next++;
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        // Routes seldom change between records: sent once, the child keeps its work on them.
+        send(child, { kind: "rank", id, conversation, ...(routes === lastRoutes ? {} : { routes }) });
+        lastRoutes = routes;
+      });
+    },
+    async stop() {
+      child.disconnect?.();
+      child.kill("SIGTERM");
+      await gone;
+    },
+  };
+}
+
+function settle(
+  waiting: Map<number, { resolve(scores: Scores): void; reject(error: Error): void }>,
+  message: Extract<FromWorker, { kind: "scores" | "error" }>,
+): void {
+  const call = waiting.get(message.id);
+  waiting.delete(message.id);
+  if (message.kind === "scores") call?.resolve(message.scores);
+  else call?.reject(revive(message.error));
+}
+
+function send(child: ChildProcess, message: ToWorker): void {
+  // A child that is gone is reported by its exit.
+  child.send(message, () => undefined);
+}
+
+function revive(error: { code: string; message: string; hint?: string }): ArchRouteError {
+  return new ArchRouteError(
+    error.code as ErrorCode,
+    error.message,
+    error.hint === undefined ? {} : { hint: error.hint },
+  );
+}
+
+function died(how: string, hint = "if it happens again, try --gpu off or another model"): ArchRouteError {
+  return new ArchRouteError("E_MODEL_DIED", `model process died (${how})`, { hint });
+}

@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const setFile = /^(?!schema\.)(.+)\.json$/;
+
+/** The encoder that comes with the package, and the sha256 of its file. */
+export const embeddedModel = {
+  path: join(root, "models", "arch-route-mini.gguf"),
+  sha256: "983ede5fe0677d08bdac37d76ac04c37e85d70f933d6e80e1fce9a3f580045f2",
+} as const;
+
+/** Name of the route set that is used when the user has none. */
+export const DEFAULT_ROUTES = "coding";
+
+/** Names of the shipped route sets. */
+export function bundledRouteNames(): string[] {
+  return readdirSync(join(root, "routes")).flatMap((file) => setFile.exec(file)?.[1] ?? []);
+}
+
+/** Path of a shipped route set; undefined if there is none of this name. */
+export function bundledRoutes(name: string): string | undefined {
+  return bundledRouteNames().includes(name) ? join(root, "routes", `${name}.json`) : undefined;
+}
+
+/** Version of this package. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version;
+}

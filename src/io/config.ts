@@ -1,0 +1,158 @@
+import { dirname, isAbsolute, resolve } from "node:path";
+import type { History } from "../core/conversation.js";
+import type { Unicode } from "../core/prompt.js";
+import type { RouteSet } from "../core/route.js";
+import { DEFAULT_ROUTES } from "./bundled.js";
+import { type gpuModes, parseSetting, type Settings, settingKeys } from "./config-file.js";
+import { findProjectFile, findUserFile, type ProjectFile } from "./config-search.js";
+import { type Folders, findFolders } from "./folders.js";
+import { readRouteSet } from "./route-set-file.js";
+import type { Streams } from "./streams.js";
+import { isTrusted } from "./trust.js";
+
+/** The settings in force. */
+export interface Config {
+  /** `mini`, `arch-router[:quant]` or a path; undefined: the best one found. */
+  readonly model: string | undefined;
+  readonly routes: RouteSet;
+  readonly minConfidence: number;
+  readonly minMargin: number;
+  readonly history: History;
+  readonly unicode: Unicode;
+  readonly gpu: (typeof gpuModes)[number];
+  /** Undefined: chosen from the machine and its load. */
+  readonly threads: number | undefined;
+  /** Tokens that a generative model's context holds. */
+  readonly context: number;
+  readonly folders: Folders;
+  /** Where each setting's value came from, by the key of the configuration file. */
+  readonly origins: ReadonlyMap<string, string>;
+  /** What the user should know about how this came to be; for stderr. */
+  readonly warnings: readonly string[];
+}
+
+/** Command-line flags as text, by configuration key. */
+export type Flags = { readonly [Key in keyof Settings]?: string | undefined };
+
+interface Layer {
+  readonly values: Settings;
+  /** Where the value of a key came from, for people. */
+  readonly origin: (key: keyof Settings) => string;
+  /** Where relative paths in it start. */
+  readonly folder: string;
+}
+
+const defaults = {
+  min_confidence: 0,
+  min_margin: 0,
+  history: "all",
+  unicode: "raw",
+  gpu: "auto",
+  context: 4096,
+} as const;
+
+/** Defaults < user file < project file < environment < flags. Throws E_CONFIG, E_USAGE. */
+export async function resolveConfig(flags: Flags, io: Pick<Streams, "env" | "cwd">): Promise<Config> {
+  const cwd = io.cwd();
+  const folders = findFolders(io.env);
+  const warnings: string[] = [];
+  const [user, project] = [await findUserFile(folders.config), await findProjectFile(cwd)];
+  const layers: Layer[] = [
+    { values: { ...defaults, routes: DEFAULT_ROUTES }, origin: () => "default", folder: cwd },
+    ...(user ? [{ values: user.values, origin: () => user.path, folder: folders.config }] : []),
+    ...(project ? [await projectLayer(project, folders, warnings)] : []),
+    textLayer(environmentName, (key) => io.env[environmentName(key)], cwd),
+    textLayer(flagName, (key) => flags[key], cwd),
+  ];
+  const origins = new Map<string, string>();
+  const merged: Settings = {};
+  for (const { values, origin } of await Promise.all(layers.map((layer) => complete(layer, layers)))) {
+    for (const key of settingKeys) if (values[key] !== undefined) origins.set(key, origin(key));
+    Object.assign(merged, values);
+  }
+  return { ...toConfig(merged), folders, origins, warnings };
+}
+
+function toConfig(values: Settings): Omit<Config, "folders" | "origins" | "warnings"> {
+  const all = { ...defaults, ...values };
+  return {
+    model: all.model,
+    routes: {
+      routes: Array.isArray(all.routes) ? all.routes : [],
+      ...(all.other && { other: all.other }),
+      ...(all.command && { command: all.command }),
+    },
+    minConfidence: all.min_confidence,
+    minMargin: all.min_margin,
+    history: all.history,
+    unicode: all.unicode,
+    gpu: all.gpu,
+    threads: all.threads,
+    context: all.context,
+  };
+}
+
+/** Until it is trusted, a project's file may describe routes and thresholds, but name nothing that is run or loaded. */
+async function projectLayer(project: ProjectFile, folders: Folders, warnings: string[]): Promise<Layer> {
+  const { path, values } = project;
+  const layer = { values, origin: () => path, folder: dirname(path) };
+  if (powersOf(values).length === 0 || (await isTrusted(folders, project.fingerprint))) return layer;
+  warnings.push(`${path}: not trusted: its commands and models are ignored; read it, then run arch-route trust`);
+  return { ...layer, values: withoutPowers(values) };
+}
+
+/** What a file may run or load, as key and value. */
+export function powersOf({ model, other, command, routes }: Settings): (readonly [string, unknown])[] {
+  const list = Array.isArray(routes) ? routes : [];
+  const powers: (readonly [string, unknown])[] = [
+    ["model", model === "mini" ? undefined : model],
+    ["command", command],
+    ["other", other],
+    ...list.flatMap(({ name, run, model: label }) => [
+      [`${name}: run`, run] as const,
+      [`${name}: model`, label] as const,
+    ]),
+  ];
+  return powers.filter(([, value]) => value !== undefined);
+}
+
+function withoutPowers({ other, command, model, routes, ...rest }: Settings): Settings {
+  return {
+    ...rest,
+    ...(model === "mini" && { model }),
+    ...(Array.isArray(routes) && { routes: routes.map(({ name, description }) => ({ name, description })) }),
+    ...(typeof routes === "string" && { routes }),
+  };
+}
+
+const environmentName = (key: keyof Settings) => `ARCH_ROUTE_${key.toUpperCase()}`;
+const flagName = (key: keyof Settings) => `--${key.replaceAll("_", "-")}`;
+
+function textLayer(
+  nameOf: (key: keyof Settings) => string,
+  textOf: (key: keyof Settings) => string | undefined,
+  folder: string,
+): Layer {
+  const given = settingKeys.flatMap((key) => {
+    // These two have no form as text.
+    const text = key === "other" || key === "command" ? undefined : textOf(key);
+    return text === undefined ? [] : [[key, parseSetting(key, text, nameOf(key))] as const];
+  });
+  return { values: Object.fromEntries(given), origin: nameOf, folder };
+}
+
+/** Reads the route set that a layer names, if its routes are the ones that count, and makes the path of a model absolute. */
+async function complete(layer: Layer, layers: readonly Layer[]): Promise<Layer> {
+  const { routes, model } = layer.values;
+  const values = { ...layer.values };
+  if (model !== undefined && isPath(model)) values.model = resolve(layer.folder, model);
+  if (typeof routes !== "string" || layer !== layers.findLast((other) => other.values.routes !== undefined)) {
+    return { ...layer, values };
+  }
+  const { $schema: _, ...set } = (await readRouteSet(routes, layer.folder)).settings;
+  return { ...layer, values: { ...set, ...values, routes: set.routes } };
+}
+
+function isPath(model: string): boolean {
+  return !isAbsolute(model) && /[/\\]|\.gguf$/i.test(model);
+}

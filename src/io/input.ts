@@ -1,0 +1,155 @@
+import { isUtf8 } from "node:buffer";
+import { createReadStream, fstatSync, statSync } from "node:fs";
+import type { Readable } from "node:stream";
+import { ArchRouteError } from "../core/errors.js";
+import { detectFormat, formatByName, type InputFormat } from "./input-format.js";
+import { readAll, splitLines } from "./lines.js";
+
+/** A place to read from: a file's path, or `-` for standard input. */
+export type Source = string;
+
+export interface InputOptions {
+  readonly stdin: Readable;
+  readonly format: InputFormat | "auto";
+  /** Bytes that one record may have. */
+  readonly maxRecordBytes: number;
+}
+
+/** A record as it was read, or why it could not be. */
+export type RawRecord = {
+  readonly source: Source;
+  /** Where the record begins in its source, from 1. */
+  readonly line: number;
+  /** Undefined for a source that could not be opened. */
+  readonly format: InputFormat | undefined;
+} & ({ readonly text: string } | { readonly error: ArchRouteError });
+
+export const STDIN = "-";
+
+/** Reads the records of all sources in order; what cannot be read becomes an error in its place, and the rest goes on. */
+export async function* readRecords(sources: readonly Source[], options: InputOptions): AsyncGenerator<RawRecord> {
+  for (const source of sources) {
+    let line = 0;
+    let format: InputFormat | undefined;
+    try {
+      for await (const record of readSource(source, options)) {
+        ({ line, format } = record);
+        yield record;
+      }
+    } catch (cause) {
+      if (cause instanceof ArchRouteError) throw cause;
+      yield { source, line: line + 1, format, error: readError(source, cause as NodeJS.ErrnoException) };
+    }
+  }
+}
+
+/** All text of the sources together, as text; throws what readRecords would yield. */
+export async function readWhole(sources: readonly Source[], options: InputOptions): Promise<string> {
+  const texts: string[] = [];
+  for await (const record of readRecords(sources, { ...options, format: "text" })) {
+    if ("error" in record) throw record.error;
+    texts.push(record.text);
+  }
+  return texts.join("\n\n");
+}
+
+/** Whether something was piped or redirected into this process; a terminal and the null device are no input. */
+export function isPiped(stdin: Readable & { readonly isTTY?: boolean; readonly fd?: number }): boolean {
+  if (stdin.isTTY) return false;
+  if (stdin.fd === undefined) return true;
+  try {
+    // Node opens the null device in place of a closed standard input.
+    return !fstatSync(stdin.fd).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+/** Whether two paths lead to the same file that exists. */
+export function isSameFile(a: string, b: string): boolean {
+  try {
+    const [one, other] = [statSync(a), statSync(b)];
+    return one.isFile() && one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    return false;
+  }
+}
+
+async function* readSource(source: Source, options: InputOptions): AsyncGenerator<RawRecord> {
+  const bytes = source === STDIN ? options.stdin : createReadStream(source);
+  const named = options.format === "auto" ? formatByName(source) : options.format;
+  const { format, chunks } =
+    named === undefined
+      ? await detectFormat(buffers(bytes), options.maxRecordBytes)
+      : { format: named, chunks: buffers(bytes) };
+  const records = format === "jsonl" || format === "lines" ? byLine(chunks, options) : asOne(chunks, options);
+  for await (const { line, ...record } of records) yield { source, line, format, ...record };
+}
+
+type Piece = { readonly line: number } & ({ readonly text: string } | { readonly error: ArchRouteError });
+
+async function* byLine(chunks: AsyncIterable<Buffer>, { maxRecordBytes }: InputOptions): AsyncGenerator<Piece> {
+  for await (const { number, bytes } of splitLines(chunks, maxRecordBytes)) {
+    const piece = decode(number, bytes, maxRecordBytes);
+    if ("error" in piece || piece.text.trim() !== "") yield piece;
+  }
+}
+
+async function* asOne(chunks: AsyncIterable<Buffer>, { maxRecordBytes }: InputOptions): AsyncGenerator<Piece> {
+  const piece = decode(1, await readAll(chunks, maxRecordBytes), maxRecordBytes);
+  if ("error" in piece) yield piece;
+  // The newline that ends a file, and how lines end, are no part of what was said.
+  else if (piece.text.trim() !== "") yield { line: 1, text: piece.text.replace(/\r\n/g, "\n").replace(/\n+$/, "") };
+}
+
+function decode(line: number, bytes: Buffer | undefined, limit: number): Piece {
+  if (bytes === undefined) {
+    const hint = "raise --max-record-bytes";
+    return { line, error: new ArchRouteError("E_TOO_LARGE", `the record has more than ${limit} bytes`, { hint }) };
+  }
+  if (!isUtf8(bytes)) {
+    const at = firstBadByte(bytes);
+    const inLine = bytes.subarray(0, at).lastIndexOf(0x0a) + 1;
+    const badLine = line + bytes.subarray(0, at).reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0);
+    return { line, error: new ArchRouteError("E_UTF8", `not valid UTF-8 (line ${badLine}, byte ${at - inLine + 1})`) };
+  }
+  const text = bytes.toString("utf8");
+  return { line, text: line === 1 ? text.replace(/^\ufeff/, "") : text };
+}
+
+/** Offset of the first byte that is not part of a valid UTF-8 character. */
+function firstBadByte(bytes: Buffer): number {
+  let [low, high] = [0, bytes.length];
+  // The longest beginning that more bytes could make valid; what is left of a character at its end is the fault.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (beginsWell(bytes.subarray(0, middle))) low = middle;
+    else high = middle - 1;
+  }
+  while (!isUtf8(bytes.subarray(0, low))) low--;
+  return low;
+}
+
+function beginsWell(bytes: Buffer): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function* buffers(stream: Readable): AsyncGenerator<Buffer> {
+  for await (const chunk of stream) yield typeof chunk === "string" ? Buffer.from(chunk) : (chunk as Buffer);
+}
+
+function readError(source: Source, cause: NodeJS.ErrnoException): ArchRouteError {
+  const reasons = new Map([
+    ["ENOENT", "no such file"],
+    ["EISDIR", "it is a folder"],
+    ["EACCES", "it may not be read"],
+  ]);
+  const why = reasons.get(cause.code ?? "") ?? cause.message;
+  const name = source === STDIN ? "standard input" : source;
+  return new ArchRouteError("E_READ", `${name}: ${why}`, { cause });
+}
