@@ -1,10 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { RouteOptions } from "./commands/options.js";
 import type { Surroundings } from "./commands/route.js";
+import { type CommandSpec, commandSpecs, type OptionSpec, routeSpec } from "./commands/table.js";
 import { ArchRouteError, BUG, exitCodes } from "./core/errors.js";
 import { packageVersion } from "./io/bundled.js";
 import type { Flags } from "./io/config.js";
-import { inputFormats } from "./io/input-format.js";
 
 const examples = `Examples:
   arch-route "fix this bug"                     print the route of a prompt
@@ -14,22 +13,31 @@ const examples = `Examples:
   arch-route --routes support "where is my parcel"
 `;
 
-const help = "see arch-route --help; a prompt that begins with - goes after --";
-
 /** Runs the program: argv as in `process.argv`, a process or something like it. Resolves to the exit code, never rejects. */
 export async function run(argv: readonly string[], io: Surroundings): Promise<number> {
-  // What cannot be said on stderr cannot be said at all.
+  // What cannot be said on stderr cannot be said at all; what fails on stdout is asked for at the end.
   io.stderr.on("error", () => undefined);
+  io.stdout.on("error", () => undefined);
   let exitCode = 0;
   const program = createProgram(argv, io, (code) => {
     exitCode = code;
   });
   try {
     await program.parseAsync(argv);
-    return exitCode;
   } catch (error) {
-    return await explain(error, io, argv.includes("-v") || argv.includes("--verbose"));
+    exitCode = await explain(error, io, argv.includes("-v") || argv.includes("--verbose"));
   }
+  if (exitCode === exitCodes.E_OUTPUT) return exitCode;
+  return (await isWritten(io)) ? exitCode : exitCodes.E_OUTPUT;
+}
+
+/** Waits until stdout has taken everything; a reader that went away (`| head`) has all that it wants. */
+async function isWritten({ stdout, stderr }: Surroundings): Promise<boolean> {
+  const cause = await new Promise<Error | null | undefined>((resolve) => stdout.write("", resolve));
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (!cause || code === "EPIPE" || code === "ERR_STREAM_DESTROYED") return true;
+  stderr.write(`arch-route: standard output: cannot be written: ${cause.message}\n`);
+  return false;
 }
 
 async function explain(error: unknown, io: Surroundings, verbose: boolean): Promise<number> {
@@ -47,104 +55,68 @@ async function explain(error: unknown, io: Surroundings, verbose: boolean): Prom
 
 function createProgram(argv: readonly string[], io: Surroundings, finish: (code: number) => void): Command {
   const program = new Command("arch-route")
-    .description("Decides, on this machine, which of your routes (or other) a prompt or conversation belongs to.")
     .addHelpText("before", examples)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) =>
-        write(
-          `${text
-            .replace(/^error: /, "arch-route: ")
-            .trim()
-            .replace(/\s*\n\s*/g, " ")}; ${help}\n`,
-        ),
+      outputError: (text, write) => write(usageError(text)),
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
     })
     .version(packageVersion(), "--version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand(false);
-  addRoute(program, io, finish);
-  if (!isAllPrompt(argv, commandNames)) addCommands(program, io, finish);
+    .helpCommand(false)
+    .argument("[prompt...]", "what to route; - stands for standard input");
+  define(program, routeSpec, io, finish);
+  if (!isAllPrompt(argv)) for (const spec of commandSpecs) add(program, spec, io, finish);
   return program;
 }
 
 /** `arch-route -- config …`: after `--` everything is a prompt, the names of commands too. */
-function isAllPrompt(argv: readonly string[], commands: readonly string[]): boolean {
+function isAllPrompt(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
-  return end !== -1 && !argv.slice(2, end).some((word) => commands.includes(word));
+  return (
+    end !== -1 && !argv.slice(2, end).some((word) => commandSpecs.some(({ usage }) => usage.split(" ")[0] === word))
+  );
 }
 
-const commandNames = ["routes", "config", "trust"];
-
-function addRoute(program: Command, io: Surroundings, finish: (code: number) => void): void {
-  program
-    .argument("[prompt...]", "what to route; - stands for standard input")
-    .option("-r, --routes <file|name>", "route set: a file, or a shipped set")
-    .option("-m, --model <model>", "mini, arch-router[:quant] or a GGUF file")
-    .option("-i, --input <file...>", "read from files instead of standard input")
-    .option("-o, --output <file>", "write results to a file")
-    .addOption(
-      new Option("--format <format>", "format of the input").choices(["auto", ...inputFormats]).default("auto"),
-    )
-    .addOption(new Option("--json", "print JSON, whatever the input").conflicts(["plain", "explain"]))
-    .addOption(new Option("--plain", "print names, whatever the input").conflicts("explain"))
-    .option("--top <k>", "print the k best routes with probabilities", wholeNumber)
-    .option("--explain", "print a table of all routes with probabilities")
-    .option("--min-confidence <p>", "below this probability: unsure, treated as other")
-    .option("--min-margin <p>", "with less between the two best: unsure")
-    .option("--require-route", "exit with 1 if there is no route")
-    .option("--history <all|last|n>", "what counts of a conversation: n, the last n user messages")
-    .option("--show-prompt", "print the text that Arch-Router would read, and stop")
-    .option("--unicode <raw|escape>", "how that text writes what is not ASCII")
-    .option("--gpu <mode>", "auto, cuda, metal, vulkan or off")
-    .option("--threads <n>", "CPU threads")
-    .option("--context <tokens>", "size of the model's context")
-    .option("--max-record-bytes <n>", "refuse larger records", wholeNumber, 16 * 1024 * 1024)
-    .option("-q, --quiet", "no progress, notes or warnings")
-    .option("-v, --verbose", "say more, on standard error")
-    .action(async (words: string[], options: RouteOptions & Record<string, string>) => {
-      const { readRequest } = await import("./commands/gather.js");
-      const request = readRequest(words, options, io);
-      if (request === undefined) {
-        program.outputHelp({ error: true });
-        return finish(exitCodes.E_USAGE);
-      }
-      const { routeCommand } = await import("./commands/route.js");
-      finish(await routeCommand(request, options, toFlags(options), io));
-    });
+function add(parent: Command, spec: CommandSpec, io: Surroundings, finish: (code: number) => void): void {
+  const command = parent.command(spec.usage, { isDefault: spec.isDefault ?? false });
+  define(command, spec, io, finish);
+  for (const child of spec.commands ?? []) add(command, child, io, finish);
 }
 
-function addCommands(program: Command, io: Surroundings, finish: (code: number) => void): void {
-  const routes = program.command("routes").description("the route set in force");
-  const flags = () => toFlags(program.opts());
-  const json = () => program.opts()["json"] === true;
-  routes
-    .command("list", { isDefault: true })
-    .description("print names and descriptions")
-    .action(async () => finish(await (await import("./commands/routes.js")).listRoutes(flags(), json(), io)));
-  routes
-    .command("check")
-    .description("read the route set and the configuration, and say what is wrong")
-    .action(async () => finish(await (await import("./commands/routes.js")).checkRouteSet(flags(), io)));
-  routes
-    .command("init")
-    .description("write a .arch-route.yaml to start from into this folder")
-    .action(async () => finish(await (await import("./commands/routes.js")).initRoutes(io)));
-  routes
-    .command("import <file>")
-    .description("print the routing_preferences of a Plano configuration as a route set")
-    .action(async (file: string) => finish(await (await import("./commands/routes.js")).importRoutes(file, io)));
-  program
-    .command("config")
-    .description("print the settings in force, and where each came from")
-    .action(async () => finish(await (await import("./commands/config.js")).showConfig(flags(), json(), io)));
-  program
-    .command("trust")
-    .description("let this project's file choose commands and models, as it is now")
-    .action(async () => finish(await (await import("./commands/trust.js")).trustProject(io)));
+function define(command: Command, spec: CommandSpec, io: Surroundings, finish: (code: number) => void): void {
+  command.description(spec.description);
+  for (const option of spec.options ?? []) command.addOption(toOption(option));
+  const { run } = spec;
+  if (run === undefined) return;
+  command.action(async () => {
+    const options = command.optsWithGlobals();
+    const call = {
+      args: command.args,
+      options,
+      flags: toFlags(options),
+      help: () => command.outputHelp({ error: true }),
+    };
+    finish(await run(call, io));
+  });
+}
+
+function toOption({ flags, description, choices, conflicts, parse, ...rest }: OptionSpec): Option {
+  const option = new Option(flags, description);
+  if (choices) option.choices([...choices]);
+  if (conflicts) option.conflicts([...conflicts]);
+  if (rest.default !== undefined) option.default(rest.default);
+  if (!parse) return option;
+  return option.argParser((text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  });
 }
 
 function toFlags(options: Readonly<Record<string, unknown>>): Flags {
@@ -165,8 +137,18 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
   };
 }
 
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError("It must be a whole number from 1 up.");
-  return number;
+/** The parser's words as one line of ours, with what to do. */
+function usageError(text: string): string {
+  const what = text
+    .replace(/^error: /, "")
+    .trim()
+    .replace(/\.?\s*\n\s*/g, " ")
+    .replace("is invalid. ", "is invalid: ")
+    .replace(/\.$/, "");
+  const hint = what.startsWith("unknown option")
+    ? "a prompt that begins with - goes after --"
+    : what.startsWith("too many arguments")
+      ? "a prompt that begins with the name of a command goes after --"
+      : "see arch-route --help";
+  return `arch-route: ${what}; ${hint}\n`;
 }

@@ -1,5 +1,5 @@
 import { ArchRouteError } from "../core/errors.js";
-import { isPiped, type RawRecord, readRecords, readWhole, STDIN } from "../io/input.js";
+import { type InputOptions, isPiped, type RawRecord, readRecords, readWhole, STDIN } from "../io/input.js";
 import type { Streams } from "../io/streams.js";
 import type { RouteOptions } from "./options.js";
 
@@ -32,12 +32,17 @@ export async function* gather(request: Request, options: RouteOptions, io: Strea
   const { words, sources } = request;
   const input = { stdin: io.stdin, format: options.format, maxRecordBytes: options.maxRecordBytes };
   if (words === "") return yield* readRecords(sources, input);
+  const read = sources.length === 0 ? "" : await readPatiently(sources, input, io);
+  yield { source: "", line: 1, format: "text", text: read === "" ? words : `${read}\n\n${words}` };
+}
+
+/** Reads to the end; who forgot that standard input is open is told what the program waits for. */
+async function readPatiently(sources: readonly string[], input: InputOptions, io: Streams): Promise<string> {
   const hint = setTimeout(() => {
     io.stderr.write("arch-route: waiting for the end of standard input; without any, add </dev/null\n");
   }, PATIENCE);
   try {
-    const read = await readWhole(sources, input);
-    yield { source: "", line: 1, format: "text", text: read === "" ? words : `${read}\n\n${words}` };
+    return await readWhole(sources, input);
   } finally {
     clearTimeout(hint);
   }

@@ -17,7 +17,15 @@ export interface EngineUse {
 export async function openEngine(config: Config, { isolated, warn, advise }: EngineUse): Promise<Engine> {
   const file = await findModel(config.model, config.folders);
   const { gpu, threads, context, unicode } = config;
-  const options: LlamaEngineOptions = { modelPath: file.path, gpu, threads, context, unicode, warn };
+  const options: LlamaEngineOptions = {
+    modelPath: file.path,
+    gpu,
+    threads,
+    context,
+    unicode,
+    cache: config.folders.cache,
+    warn,
+  };
   const engine = isolated
     ? await (await import("../engine/worker.js")).createWorkerEngine(options)
     : await (await import("../engine/llama.js")).createLlamaEngine(options);

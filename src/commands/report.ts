@@ -1,4 +1,5 @@
 import { type ArchRouteError, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
+import { printable } from "../core/printable.js";
 import type { InputFormat } from "../io/input-format.js";
 import type { Output } from "../io/output.js";
 import { hasColour, type Streams } from "../io/streams.js";
@@ -49,7 +50,7 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
     const now = Date.now();
     if (!batch || !showsProgress(options, io) || now - drawn < REDRAW) return;
     drawn = now;
-    progress ??= (await import("../ui/progress.js")).showProgress(io.stderr);
+    progress ??= (await import("../ui/progress.js")).showProgress(io.stderr, hasColour(io.stderr, io.env));
     progress.update({ records, failed, unsure, routes, seconds: (now - started) / 1000 });
   }
 
@@ -80,12 +81,12 @@ function isJson(options: RouteOptions, format: InputFormat | undefined): boolean
 function showsProgress(options: RouteOptions, io: Streams): boolean {
   // Results on the same terminal are progress enough, and a redrawn line would tear them apart.
   const elsewhere = options.output !== undefined || !io.stdout.isTTY;
-  return io.stderr.isTTY === true && elsewhere && !options.quiet;
+  return io.stderr.isTTY === true && io.env["TERM"] !== "dumb" && elsewhere && !options.quiet;
 }
 
 function located(error: ArchRouteError, source: string, line: number, batch: boolean): string {
   const text = formatError(error);
-  return batch ? text.replace("arch-route: ", `arch-route: ${source}:${line}: `) : text;
+  return batch ? text.replace("arch-route: ", () => `arch-route: ${printable(source)}:${line}: `) : text;
 }
 
 function say(io: Streams, text: string): void {

@@ -61,12 +61,12 @@ export async function initRoutes(io: Streams): Promise<number> {
       },
     );
   }
-  io.stdout.write(`${path}\n`);
+  io.stdout.write(`${printable(path)}\n`);
   return 0;
 }
 
 /** `routes import`: the routes of a Plano configuration, as a route set in YAML. */
 export async function importRoutes(file: string, io: Streams): Promise<number> {
-  io.stdout.write(stringify({ routes: await readPlanoRoutes(file, io.cwd()) }));
+  io.stdout.write(printable(stringify({ routes: await readPlanoRoutes(file, io.cwd()) })));
   return 0;
 }

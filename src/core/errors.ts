@@ -47,9 +47,9 @@ export class ArchRouteError extends Error {
 
 const gravity = [6, 4, 3, 8, NO_ROUTE];
 
-/** The exit code of a run in which several things happened: a signal first, then 6, 4, 3, 8, 1; none: 0. */
+/** The exit code of a run in which several things happened: a signal first, then 6, 4, 3, 8, 1, then any other; none: 0. */
 export function gravestExitCode(codes: Iterable<number>): number {
   const seen = new Set(codes);
   const signal = Math.max(0, ...[...seen].filter((code) => code >= 128));
-  return signal || (gravity.find((code) => seen.has(code)) ?? 0);
+  return signal || (gravity.find((code) => seen.has(code)) ?? Math.max(0, ...seen));
 }

@@ -78,8 +78,8 @@ function readMessage(value: unknown, at: string): Message[] {
   if (!isObject(value)) throw shape(at, `expected a message, got ${kind(value)}`);
   const [roleKey, contentKey] = own(value, "role") === undefined ? ["from", "value"] : ["role", "content"];
   const name = own(value, roleKey);
-  if (typeof name !== "string")
-    throw shape(`${at}/role`, name === undefined ? "missing" : `expected a string, got ${kind(name)}`);
+  if (name === undefined) throw shape(`${at}/role`, "missing");
+  if (typeof name !== "string") throw shape(`${at}/${roleKey}`, `expected a string, got ${kind(name)}`);
   if (!roles.has(name)) throw shape(`${at}/${roleKey}`, "unknown role", `use one of ${[...roles.keys()].join(", ")}`);
   const role = roles.get(name);
   if (role === undefined) return [];

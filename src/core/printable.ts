@@ -18,7 +18,9 @@ export function printable(text: string): string {
 /** A quotation for an error message: printable, on one line, at most `limit` characters. */
 export function excerpt(text: string, limit = 80): string {
   const line = printable(text.slice(0, limit * 4)).replace(/\s+/g, " ");
-  return line.length <= limit && text.length <= limit * 4 ? line : `${line.slice(0, limit - 1)}…`;
+  return line.length <= limit && text.length <= limit * 4
+    ? line
+    : `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
 /** JSON.stringify on one line, with everything that a terminal might obey written as `\uXXXX`. */

@@ -8,7 +8,10 @@ import type { Route } from "./route.js";
 export const unicodeModes = ["raw", "escape"] as const;
 export type Unicode = (typeof unicodeModes)[number];
 
-/** The single user message that Arch-Router reads, cut where the conversation begins: `prefix` depends on the routes alone. */
+/**
+ * The user's turn that Arch-Router reads: its role, then its single message, cut where the conversation begins: `prefix`
+ * depends on the routes alone.
+ */
 export interface Prompt {
   readonly prefix: string;
   readonly suffix: string;
@@ -16,7 +19,8 @@ export interface Prompt {
 
 // The texts of the model card (huggingface.co/katanemo/Arch-Router-1.5B), mistakes included: the model was trained on
 // these bytes. shared/reference/prompts.jsonl holds what the card's own code makes of them.
-const task = (routes: string) => `
+const task = (routes: string) => `user
+
 You are a helpful assistant designed to find the best suited route.
 You are provided with route description within <routes></routes> XML tags:
 <routes>
@@ -43,15 +47,16 @@ Based on your analysis, provide your response in the following JSON formats if y
 `;
 
 /**
- * ChatML around the user message, with Qwen2.5's default system prompt. Built in, because a GGUF's own template is
- * code from a file. Only these two texts are tokenised with special tokens on.
+ * ChatML around the user's turn, with Qwen2.5's default system prompt. Built in, because a GGUF's own template is
+ * code from a file. Only these two texts are tokenised with special tokens on, and so they end and begin with one: the
+ * newline of the template and the one that the message begins with are a single token.
  */
 export const chat = {
-  head: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n",
+  head: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>",
   tail: "<|im_end|>\n<|im_start|>assistant\n",
 } as const;
 
-/** (routes, conversation) → the user message, byte for byte what the model was trained on (but for break-outs). */
+/** (routes, conversation) → the user's turn, byte for byte what the model was trained on (but for break-outs). */
 export function buildPrompt(routes: readonly Route[], conversation: Conversation, unicode: Unicode = "raw"): Prompt {
   const list = routes.map(({ name, description }) => ({ name, description }));
   const messages = conversation.map(({ role, content }) => ({ role, content }));

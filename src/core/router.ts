@@ -14,7 +14,10 @@ export interface Routing extends Decision, Pick<Scores, "inSet" | "tokens" | "tr
 }
 
 export interface Router {
-  /** Routes a conversation (a string is one user message), among other routes than the router's own if given. */
+  /**
+   * Routes a conversation (a string is one user message), among other routes than the router's own if given; rejects
+   * with E_SHAPE if those cannot be told apart.
+   */
   route(conversation: Conversation | string, routes?: readonly Route[]): Promise<Routing>;
   /** Frees the engine. */
   dispose(): Promise<void>;
@@ -25,6 +28,7 @@ export function createRouter(engine: Engine, routes: readonly Route[], options: 
   checkRoutes(routes);
   return {
     async route(conversation, own = routes) {
+      if (own !== routes) checkRoutes(own);
       const messages =
         typeof conversation === "string" ? [{ role: "user", content: conversation } as const] : conversation;
       const scores = await engine.rank(own, takeHistory(messages, options.history ?? "all"));

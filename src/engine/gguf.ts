@@ -14,10 +14,11 @@ export type GgufValue = string | number | boolean | readonly number[];
 
 // Value types of the format (ggml-org/ggml docs/gguf.md): bytes of each; 8 is a string, 9 an array.
 const valueBytes = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
+const U32 = 4;
 const STRING = 8;
 const ARRAY = 9;
 
-// ggml tensor types: [elements a block, bytes a block] (ggml.h, ggml-common.h). Others: only where they start is checked.
+// ggml tensor types: [elements a block, bytes a block] (ggml.h, ggml-common.h).
 const tensorBlocks = new Map<number, readonly [number, number]>([
   [0, [1, 4]],
   [1, [1, 2]],
@@ -49,6 +50,9 @@ const tensorBlocks = new Map<number, readonly [number, number]>([
   [29, [256, 56]],
   [30, [1, 2]],
 ]);
+
+// Types newer than this list: none takes less than a bit an element.
+const unknownBlock = [1, 1 / 8] as const;
 
 const KEPT = "arch_route.";
 const MAX_KEPT_ARRAY = 1 << 20;
@@ -98,6 +102,7 @@ function parseHeader(reader: Reader): GgufHeader {
     const key = reader.string();
     if (key === "" || key.length > 0xffff) throw new Broken(`metadata entry ${index} has no proper name`);
     const type = reader.u32();
+    if (key === "general.alignment" && type !== U32) throw new Broken("its alignment is not a u32");
     if (key === "tokenizer.ggml.tokens" && type === ARRAY) chatml = readVocabulary(reader);
     else {
       const value = readValue(reader, type, key.startsWith(KEPT));
@@ -156,7 +161,7 @@ function checkTensors(reader: Reader, tensors: number, alignment: GgufValue): vo
     for (let axis = 0; axis < dimensions; axis++) elements *= reader.u64();
     const type = reader.u32();
     const offset = reader.u64();
-    const [perBlock, blockBytes] = tensorBlocks.get(type) ?? [1, 0];
+    const [perBlock, blockBytes] = tensorBlocks.get(type) ?? unknownBlock;
     if (name === "" || elements < 1 || elements % perBlock !== 0 || offset % alignment !== 0) {
       throw new Broken(`tensor ${index} is malformed`);
     }

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { basename } from "node:path";
 import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { Engine } from "../core/engine.js";
@@ -6,6 +7,7 @@ import type { Unicode } from "../core/prompt.js";
 import { createEncoderEngine, type EmbeddingModel, type EncoderHead } from "./encoder.js";
 import { createGenerativeEngine, type NextToken, type TextModel } from "./generative.js";
 import { type GgufHeader, readGgufHeader } from "./gguf.js";
+import { createQuickStart } from "./quick-start.js";
 import { chooseThreads, readMachine } from "./threads.js";
 
 export interface LlamaEngineOptions {
@@ -19,6 +21,8 @@ export interface LlamaEngineOptions {
   readonly context?: number;
   /** How the prompt writes characters outside ASCII. Default: raw. */
   readonly unicode?: Unicode;
+  /** Folder where what was found out about this machine may be kept for the next start. Default: nowhere. */
+  readonly cache?: string;
   /** Told when the engine has to make do with less than was asked for. */
   readonly warn?: (message: string) => void;
 }
@@ -74,28 +78,32 @@ async function load(options: LlamaEngineOptions): Promise<Loaded> {
   }
 }
 
-async function startLlama({ gpu = "auto", threads, warn }: LlamaEngineOptions, log: string[]): Promise<Llama> {
-  const { getLlama } = await import("node-llama-cpp");
-  const start = (type: "auto" | "cuda" | "metal" | "vulkan" | false) =>
-    // Everything explicit: what is left out, the library takes from environment variables of its own.
-    getLlama({
-      gpu: type,
-      build: "never",
-      skipDownload: true,
-      progressLogs: false,
-      debug: false,
-      logLevel: "error" as never,
-      logger: (_level, message) => log.push(message.trim()),
-      // The library's default is 4 threads even on 2 cores; see threads.ts for what that costs.
-      maxThreads: threads ?? chooseThreads(readMachine()),
-    });
-  if (gpu === "off") return await start(false);
-  try {
-    return await start(gpu);
-  } catch (cause) {
-    warn?.(`gpu ${gpu}: not usable here (${firstLine(cause)}): running on the CPU`);
-    return await start(false);
+async function startLlama({ gpu = "auto", threads, cache, warn }: LlamaEngineOptions, log: string[]): Promise<Llama> {
+  const { getLlama, Llama, LlamaLogLevel } = await import("node-llama-cpp");
+  // Everything explicit: what is left out, the library takes from environment variables of its own.
+  const options = {
+    build: "never",
+    skipDownload: true,
+    progressLogs: false,
+    debug: false,
+    logLevel: LlamaLogLevel.error,
+    logger: (_level: unknown, message: string) => void log.push(message.trim()),
+    // The library's default is 4 threads even on 2 cores; see threads.ts for what that costs.
+    maxThreads: threads ?? chooseThreads(readMachine()),
+  } as const;
+  if (gpu !== "off") {
+    try {
+      return await getLlama({ ...options, gpu });
+    } catch (cause) {
+      warn?.(`gpu ${gpu}: not usable here (${firstLine(cause)}): running on the CPU`);
+    }
   }
+  const quick = createQuickStart(createRequire(import.meta.url).resolve("node-llama-cpp"), Llama, cache);
+  const started = await quick.start(options);
+  if (started) return started;
+  const llama = await getLlama({ ...options, gpu: false });
+  quick.remember();
+  return llama;
 }
 
 async function openEncoder({ llama, model, threads }: Loaded): Promise<EmbeddingModel> {

@@ -61,7 +61,7 @@ export const settingKeys = Object.keys(settings) as (keyof Settings)[];
 export function parseConfig(file: string, text: string): Settings {
   const { value, fail } = parse(file, text);
   const result = v.safeParse(configSchema, value ?? {});
-  if (!result.success) throw fail(mistakeOf(result.issues[0], settings));
+  if (!result.success) throw fail(mistakeOf(result.issues, settings));
   if (Array.isArray(result.output.routes)) check(result.output.routes, fail);
   return result.output;
 }
@@ -73,7 +73,7 @@ export function parseRouteSet(file: string, text: string): RouteSetSettings {
   // A bare list is checked as if it were wrapped; its places in the file have one key less.
   const failAt = bare ? (mistake: Mistake) => fail({ ...mistake, path: mistake.path.slice(1) }) : fail;
   const result = v.safeParse(routeSetSchema, bare ? { routes: value } : value);
-  if (!result.success) throw failAt(mistakeOf(result.issues[0], routeSetSchema.entries));
+  if (!result.success) throw failAt(mistakeOf(result.issues, routeSetSchema.entries));
   check(result.output.routes, failAt);
   return result.output;
 }
@@ -126,7 +126,9 @@ function check(routes: readonly Route[], fail: Fail): void {
   }
 }
 
-function mistakeOf(issue: v.BaseIssue<unknown>, topLevel: object): Mistake {
+function mistakeOf(issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]], topLevel: object): Mistake {
+  // A key with a typing mistake is missing as well: where it stands is what helps.
+  const issue = issues.find(isUnknownKey) ?? issues[0];
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   return { path, message: explain(issue), hint: isUnknownKey(issue) ? suggest(path, topLevel) : undefined };
 }

@@ -20,7 +20,7 @@ export type RawRecord = {
   readonly source: Source;
   /** Where the record begins in its source, from 1. */
   readonly line: number;
-  /** Undefined for a source that could not be opened. */
+  /** Undefined for a source that could not be opened and whose name does not tell. */
   readonly format: InputFormat | undefined;
 } & ({ readonly text: string } | { readonly error: ArchRouteError });
 
@@ -30,7 +30,7 @@ export const STDIN = "-";
 export async function* readRecords(sources: readonly Source[], options: InputOptions): AsyncGenerator<RawRecord> {
   for (const source of sources) {
     let line = 0;
-    let format: InputFormat | undefined;
+    let format = formatOf(source, options);
     try {
       for await (const record of readSource(source, options)) {
         ({ line, format } = record);
@@ -77,13 +77,18 @@ export function isSameFile(a: string, b: string): boolean {
 
 async function* readSource(source: Source, options: InputOptions): AsyncGenerator<RawRecord> {
   const bytes = source === STDIN ? options.stdin : createReadStream(source);
-  const named = options.format === "auto" ? formatByName(source) : options.format;
+  const named = formatOf(source, options);
   const { format, chunks } =
     named === undefined
       ? await detectFormat(buffers(bytes), options.maxRecordBytes)
       : { format: named, chunks: buffers(bytes) };
   const records = format === "jsonl" || format === "lines" ? byLine(chunks, options) : asOne(chunks, options);
   for await (const { line, ...record } of records) yield { source, line, format, ...record };
+}
+
+/** The format that the user or the source's name gives; undefined: to be found out by reading. */
+function formatOf(source: Source, options: InputOptions): InputFormat | undefined {
+  return options.format === "auto" ? formatByName(source) : options.format;
 }
 
 type Piece = { readonly line: number } & ({ readonly text: string } | { readonly error: ArchRouteError });

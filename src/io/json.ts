@@ -28,29 +28,28 @@ async function errorOffset(text: string): Promise<number> {
   return first;
 }
 
-/** The text of a top-level number as it was written, which JSON.parse may round; the last one if the key is repeated. */
+/**
+ * The text of a top-level number as it was written, which JSON.parse may round; undefined if the key's value, the last one
+ * if it is repeated, is no number. For text that JSON.parse accepts; scans it flat, for it may be nested however deep.
+ */
 export async function numberAsWritten(text: string, key: string): Promise<string | undefined> {
-  const { visit } = await import("jsonc-parser");
-  let depth = 0;
-  let current: string | undefined;
+  const { createScanner } = await import("jsonc-parser");
+  const scanner = createScanner(text, true);
+  let [depth, isKey, wanted] = [0, true, false];
   let written: string | undefined;
-  const open = () => {
-    depth++;
-  };
-  const close = () => {
-    depth--;
-  };
-  visit(text, {
-    onObjectBegin: open,
-    onObjectEnd: close,
-    onArrayBegin: open,
-    onArrayEnd: close,
-    onObjectProperty: (name) => {
-      if (depth === 1) current = name;
-    },
-    onLiteralValue: (value, offset, length) => {
-      if (depth === 1 && current === key && typeof value === "number") written = text.slice(offset, offset + length);
-    },
-  });
-  return written;
+  for (;;) {
+    scanner.scan();
+    // What a token is shows in its first character.
+    const first = text[scanner.getTokenOffset()];
+    if (first === undefined) return written;
+    if (first === "}" || first === "]") depth--;
+    else if (first === "[" || first === "{") depth++;
+    // The outer braces' own keys and values; of a nested value, the bracket that ends it.
+    if (depth === 1) {
+      if (first === ",") isKey = true;
+      else if (first === ":") isKey = false;
+      else if (isKey) wanted = scanner.getTokenValue() === key;
+      else if (wanted) written = /[-\d]/.test(first) ? scanner.getTokenValue() : undefined;
+    }
+  }
 }
