@@ -120,10 +120,8 @@ function toOption({ flags, description, choices, conflicts, parse, ...rest }: Op
 }
 
 function toFlags(options: Readonly<Record<string, unknown>>): Flags {
-  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context } = options as Record<
-    string,
-    string
-  >;
+  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout } =
+    options as Record<string, string>;
   return {
     routes,
     model,
@@ -134,6 +132,7 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
     gpu,
     threads,
     context,
+    timeout,
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Engine } from "../core/engine.js";
 import type { LlamaEngineOptions } from "../engine/llama.js";
 import type { Config } from "../io/config.js";
-import { fetchCommand, findModel } from "../io/model-file.js";
+import { findModel, type ModelFile } from "../io/model-file.js";
+import { archRouter, pullCommand } from "../io/model-table.js";
 import { isFirstTime } from "../io/notice.js";
 
 export interface EngineUse {
@@ -9,13 +10,16 @@ export interface EngineUse {
   readonly isolated: boolean;
   /** Told what the user should know. */
   readonly warn: (message: string) => void;
-  /** Told once on a machine that the embedded model was chosen; absent: nobody is there to read it. */
+  /** Told once on a machine which model was chosen, if none was asked for; absent: nobody is there to read it. */
   readonly advise?: ((message: string) => void) | undefined;
 }
 
+/** Share of a model's probability that must lie on the candidates; Arch-Router puts nearly all there. */
+const LEAST_IN_SET = 0.5;
+
 /** The engine of the model that the configuration asks for, or of the best one on this machine. */
 export async function openEngine(config: Config, { isolated, warn, advise }: EngineUse): Promise<Engine> {
-  const file = await findModel(config.model, config.folders);
+  const file = await findModel(config.model, config.folders, config.stores);
   const { gpu, threads, context, unicode } = config;
   const options: LlamaEngineOptions = {
     modelPath: file.path,
@@ -26,13 +30,43 @@ export async function openEngine(config: Config, { isolated, warn, advise }: Eng
     cache: config.folders.cache,
     warn,
   };
-  const engine = isolated
-    ? await (await import("../engine/worker.js")).createWorkerEngine(options)
-    : await (await import("../engine/llama.js")).createLlamaEngine(options);
-  if (advise && file.embedded && config.model === undefined && (await isFirstTime(config.folders, "embedded-model"))) {
-    advise(
-      `routed by the embedded small model; Arch-Router understands more, get it with: ${fetchCommand(config.folders)}`,
-    );
+  // A file that nobody vouches for is loaded where it can do less harm, and within a time limit.
+  const isKnown = file.embedded || file.stored?.sha256 !== undefined;
+  const engine =
+    isolated || !isKnown
+      ? await (await import("../engine/worker.js")).createWorkerEngine(options)
+      : await (await import("../engine/llama.js")).createLlamaEngine(options);
+  const { notice, text } = choice(file);
+  if (advise && config.model === undefined && (await isFirstTime(config.folders, notice))) advise(text);
+  return warnIfForeign(engine, warn);
+}
+
+function choice({ stored }: ModelFile): { readonly notice: string; readonly text: string } {
+  if (stored === undefined) {
+    const text = `routed by the embedded small model; Arch-Router understands more, get it with: ${pullCommand()}`;
+    return { notice: "embedded-model", text };
   }
-  return engine;
+  const where = stored.store === "arch-route" ? "" : `, which ${stored.store} keeps in ${stored.path}`;
+  const text = `routed by ${stored.file}${where}; another one: --model, arch-route models`;
+  // One note a file: a better one that is found later is worth telling.
+  return { notice: `model-${stored.store}-${stored.file}`.replace(/[^\w.-]/g, "_"), text };
+}
+
+/** The same engine; says once if the model wanted to answer something that was no candidate, as foreign models do. */
+export function warnIfForeign(engine: Engine, warn: (message: string) => void): Engine {
+  let warned = false;
+  return {
+    ...engine,
+    async rank(routes, conversation) {
+      const scores = await engine.rank(routes, conversation);
+      if (scores.inSet !== undefined && scores.inSet < LEAST_IN_SET && !warned) {
+        warned = true;
+        const share = `${Math.round(scores.inSet * 100)} %`;
+        warn(
+          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; use --model ${archRouter.name} or mini`,
+        );
+      }
+      return scores;
+    },
+  };
 }

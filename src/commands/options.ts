@@ -12,6 +12,14 @@ export interface RouteOptions {
   readonly requireRoute?: boolean;
   readonly showPrompt?: boolean;
   readonly maxRecordBytes: number;
+  readonly exec?: boolean;
+  readonly dryRun?: boolean;
+  readonly session?: string;
+  /** Commands of a batch at once. */
+  readonly jobs: number;
+  readonly halt?: { readonly when: "now" | "soon"; readonly failures: number };
+  /** Bytes of a command's output that a record keeps. */
+  readonly maxOutputBytes: number;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }

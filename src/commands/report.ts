@@ -1,9 +1,17 @@
-import { type ArchRouteError, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
+import { type ArchRouteError, COMMAND_FAILED, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
 import { printable } from "../core/printable.js";
 import type { InputFormat } from "../io/input-format.js";
 import type { Output } from "../io/output.js";
 import { hasColour, type Streams } from "../io/streams.js";
-import { createChalk, formatError, formatExplanation, formatJson, formatPlain, type Result } from "../ui/format.js";
+import {
+  createChalk,
+  type Executed,
+  formatError,
+  formatExplanation,
+  formatJson,
+  formatPlain,
+  type Result,
+} from "../ui/format.js";
 import type { Progress } from "../ui/progress.js";
 import type { RouteOptions } from "./options.js";
 
@@ -11,6 +19,8 @@ import type { RouteOptions } from "./options.js";
 export interface Report {
   /** Prints a result in the form that the options or the record's own format ask for. */
   add(result: Result, origin: { readonly source: string; readonly format: InputFormat | undefined }): Promise<void>;
+  /** Records whose command failed, or that have none. */
+  failedCommands(): number;
   /** Says what is to say of the whole, on stderr; the exit code of the run. */
   finish(interrupted: number | undefined): Promise<number>;
 }
@@ -23,7 +33,7 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
   const codes = new Set<number>();
   const routes = new Map<string, number>();
   const started = Date.now();
-  let [records, failed, unsure, drawn] = [0, 0, 0, 0];
+  let [records, failed, unsure, failedCommands, drawn] = [0, 0, 0, 0, 0];
   let progress: Progress | undefined;
 
   function format(result: Result, format: InputFormat | undefined): string {
@@ -43,6 +53,7 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
     const { route, outcome } = result.routing;
     routes.set(route, (routes.get(route) ?? 0) + 1);
     if (outcome === "unsure") unsure++;
+    if (hasFailed(result.executed)) failedCommands++;
     if (outcome !== "matched" && options.requireRoute) codes.add(NO_ROUTE);
   }
 
@@ -55,6 +66,7 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
   }
 
   return {
+    failedCommands: () => failedCommands,
     async add(result, { source, format: as }) {
       count(result);
       await output.write(format(result, as));
@@ -68,14 +80,20 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
       if (batch && failed > 0 && !options.quiet)
         io.stderr.write(`arch-route: ${failed} of ${records} records failed\n`);
       if (interrupted !== undefined) io.stderr.write(`arch-route: interrupted after ${records} records\n`);
+      if (failedCommands > 0) codes.add(COMMAND_FAILED);
       return gravestExitCode(interrupted === undefined ? codes : [...codes, interrupted]);
     },
   };
 }
 
 function isJson(options: RouteOptions, format: InputFormat | undefined): boolean {
-  if (options.json) return true;
+  // A command's output has no place in a line of names.
+  if (options.json || (options.exec && !options.dryRun)) return true;
   return !options.plain && !options.explain && (format === "json" || format === "jsonl");
+}
+
+function hasFailed(executed: Executed | undefined): boolean {
+  return executed !== undefined && ("error" in executed || executed.exitCode !== 0);
 }
 
 function showsProgress(options: RouteOptions, io: Streams): boolean {

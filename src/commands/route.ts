@@ -1,22 +1,26 @@
+import { createHash } from "node:crypto";
+import { constants } from "node:os";
 import { takeHistory } from "../core/conversation.js";
-import { findTarget } from "../core/dispatch.js";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError } from "../core/errors.js";
-import { type InputRecord, readRecord, readText } from "../core/parse.js";
 import { jsonLine } from "../core/printable.js";
 import { buildPrompt, chatText } from "../core/prompt.js";
-import { createRouter, type Router } from "../core/router.js";
+import { createRouter } from "../core/router.js";
 import { type Config, type Flags, resolveConfig } from "../io/config.js";
 import { isSameFile, type RawRecord } from "../io/input.js";
 import { listenForInterrupts, type SignalSource } from "../io/interrupt.js";
-import { numberAsWritten, parseJson } from "../io/json.js";
 import { fileOutput, type Output, streamOutput } from "../io/output.js";
 import type { Streams } from "../io/streams.js";
-import { formatError, type Result } from "../ui/format.js";
+import { formatNote } from "../ui/format.js";
+import { execute, executeCaptured, showCommands } from "./exec.js";
 import { gather, type Request } from "./gather.js";
+import { inOrder, until } from "./in-order.js";
 import { type EngineUse, openEngine } from "./open-engine.js";
 import type { RouteOptions } from "./options.js";
-import { createReport, type Report } from "./report.js";
+import { createReport } from "./report.js";
+import { type RoutedRecord, readRaw, routeRecord } from "./route-record.js";
+import { sessionId } from "./session.js";
+import { warmUp } from "./warmup.js";
 
 /** The process, and what a test may put in place of the engine. */
 export interface Surroundings extends Streams, SignalSource {
@@ -25,8 +29,19 @@ export interface Surroundings extends Streams, SignalSource {
 
 /** Milliseconds that a record under way gets when the run is interrupted. */
 const GRACE = 1000;
+/** The same for commands, which get five seconds to end by themselves. */
+const COMMAND_GRACE = 6000;
 
-/** The default command: reads, routes and prints record by record. Returns the exit code. */
+/** What all records of a run have in common. */
+interface Run {
+  readonly config: Config;
+  readonly options: RouteOptions;
+  readonly io: Surroundings;
+  readonly output: Output;
+  readonly warn: (message: string) => void;
+}
+
+/** The default command: reads, routes and prints, or runs, record by record. Returns the exit code. */
 export async function routeCommand(
   request: Request,
   options: RouteOptions,
@@ -34,92 +49,157 @@ export async function routeCommand(
   io: Surroundings,
 ): Promise<number> {
   const config = await resolveConfig(flags, io);
-  const warn = (message: string) => io.stderr.write(formatError(new ArchRouteError("E_CONFIG", message)));
-  if (!options.quiet) config.warnings.forEach(warn);
+  const warn = (message: string) => {
+    if (!options.quiet) io.stderr.write(formatNote(message));
+  };
+  config.warnings.forEach(warn);
   refuseOverwriting(request, options);
   const records = gather(request, options, io);
   const first = await records.next();
   const output = options.output === undefined ? streamOutput(io.stdout) : fileOutput(options.output);
+  const run: Run = { config, options, io, output, warn };
   if (first.done) return await output.close().then(() => 0);
-  const batch = request.sources.length > 1 || first.value.format === "jsonl" || first.value.format === "lines";
-  if (options.showPrompt) return await showPrompts(first.value, records, { config, output, batch });
 
-  const advise = io.stderr.isTTY && !options.quiet ? warn : undefined;
-  const engine = await (io.openEngine ?? openEngine)(config, { isolated: batch, warn, advise });
-  const router = createRouter(engine, config.routes.routes, config);
-  const report = createReport(options, output, io, batch);
-  // A single routing dies by the signal itself: there is nothing to save, and native code cannot be stopped.
-  const interrupt = batch ? listenForInterrupts(io) : undefined;
+  const { format } = first.value;
+  const isBatch = request.sources.length > 1 || format === "jsonl" || format === "lines";
+  if (options.showPrompt) return await showPrompts(first.value, records, run, isBatch);
+  if (isBatch) return await routeBatch(first.value, records, run);
+  return await routeSingle(first.value, run);
+}
+
+/** One conversation: the route is printed, or its command takes over this process's output and exit code. */
+async function routeSingle(raw: RawRecord, run: Run): Promise<number> {
+  const { config, options, io, output, warn } = run;
+  if (options.exec) void startWarmup(raw, run).catch(() => undefined);
+  const router = createRouter(await open(run, config, false), config.routes.routes, config);
+  const routed = await routeRecord(raw, { router, config, session: options.session, warn }).finally(() =>
+    router.dispose(),
+  );
+  const runs = (options.exec || options.dryRun) && !options.json && "routing" in routed;
+  if (!runs) return await finishSingle(routed, raw, run);
+  if (options.dryRun) await showCommands(routed, routed.record.conversation, config, output);
+  if (options.dryRun) return await output.close().then(() => 0);
+  // From here on signals are the command's: it is told, and we end when it does.
+  const interrupt = listenForInterrupts(io);
   try {
-    await routeAll(first.value, records, { router, config, report, output, signal: interrupt?.signal });
+    const context = { config, io, warn, signal: interrupt.signal, id: recordId(raw) };
+    return await execute(routed, routed.record.conversation, output, context);
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** Its failure is nobody's business: the command will load its model itself. */
+async function startWarmup(raw: RawRecord, run: Run): Promise<void> {
+  const { config, options } = run;
+  if ("error" in raw || config.warmup === undefined) return;
+  const { conversation } = await readRaw(raw);
+  const session = options.session === undefined ? undefined : sessionId(options.session, conversation);
+  await warmUp(conversation, session, config, (other) => open(run, other, false));
+}
+
+async function finishSingle(routed: RoutedRecord, raw: RawRecord, run: Run): Promise<number> {
+  const report = createReport(run.options, run.output, run.io, false);
+  await report.add(await captured(routed, raw, run, undefined), raw);
+  return await report.finish(undefined);
+}
+
+/** Many records, a line of output for each, in order; what goes wrong with one is told in its place. */
+async function routeBatch(first: RawRecord, rest: AsyncGenerator<RawRecord>, run: Run): Promise<number> {
+  const { config, options, io, output, warn } = run;
+  const router = createRouter(await open(run, config, true), config.routes.routes, config);
+  const report = createReport(options, output, io, true);
+  const interrupt = listenForInterrupts(io);
+  const halt = createHalt(options.halt, interrupt.signal);
+  const work = async (raw: RawRecord) => {
+    const routed = await routeRecord(raw, { router, config, session: options.session, warn });
+    return { raw, result: await captured(routed, raw, run, halt.commands) };
+  };
+  const results = inOrder(until(chain(first, rest), halt.records), work, options.exec ? options.jobs : 1);
+  try {
+    for await (const { raw, result } of until(results, outOfTime(interrupt.signal, options))) {
+      await report.add(result, raw);
+      if (output.readerGone) break;
+      halt.check(report.failedCommands());
+    }
   } finally {
     await router.dispose();
-    interrupt?.dispose();
-    if (interrupt?.signal.aborted || output.readerGone) io.stdin.destroy();
+    interrupt.dispose();
+    if (halt.records.aborted || output.readerGone) io.stdin.destroy();
   }
-  return await report.finish(interrupt?.signal.aborted ? interrupt.signal.reason : undefined);
+  return await report.finish(interrupt.signal.aborted ? interrupt.signal.reason : undefined);
 }
 
-interface Run {
-  readonly router: Router;
-  readonly config: Config;
-  readonly report: Report;
-  readonly output: Output;
-  readonly signal: AbortSignal | undefined;
+/** Aborted when what is under way has had its time after an interrupt; commands are given theirs to end. */
+function outOfTime(interrupt: AbortSignal, { exec }: RouteOptions): AbortSignal {
+  const controller = new AbortController();
+  const giveUp = () => setTimeout(() => controller.abort(), exec ? COMMAND_GRACE : GRACE).unref();
+  interrupt.addEventListener("abort", giveUp, { once: true });
+  return controller.signal;
 }
 
-/** Routes record after record until there are no more, nobody reads on, or the run is interrupted. */
-async function routeAll(first: RawRecord, rest: AsyncGenerator<RawRecord>, run: Run): Promise<void> {
-  const { router, config, report, output, signal } = run;
-  const interrupted = new Promise<undefined>((resolve) => {
-    signal?.addEventListener("abort", () => resolve(undefined));
-  });
-  const outOfTime = interrupted.then(
-    () => new Promise<undefined>((resolve) => void setTimeout(() => resolve(undefined), GRACE).unref()),
-  );
-  let raw: RawRecord | undefined = first;
-  while (raw !== undefined && !signal?.aborted) {
-    const result: Result | undefined = await Promise.race([routeRecord(raw, router, config), outOfTime]);
-    if (result === undefined) return;
-    await report.add(result, raw);
-    if (output.readerGone) return;
-    const next: IteratorResult<RawRecord> | undefined = await Promise.race([rest.next(), interrupted]);
-    raw = next?.done ? undefined : next?.value;
-  }
+/** `--halt`: after so many failed commands no record is taken any more (soon), and those under way are ended (now). */
+function createHalt(rule: RouteOptions["halt"], interrupt: AbortSignal) {
+  const [soon, now] = [new AbortController(), new AbortController()];
+  return {
+    /** Ends the taking of records. */
+    records: AbortSignal.any([interrupt, soon.signal]),
+    /** Ends the commands under way. */
+    commands: AbortSignal.any([interrupt, now.signal]),
+    check(failures: number): void {
+      if (rule === undefined || failures < rule.failures) return;
+      soon.abort();
+      if (rule.when === "now") now.abort(128 + constants.signals.SIGTERM);
+    },
+  };
 }
 
-/** One record, routed, or the reason why not: whatever is wrong with it stays its own affair. */
-async function routeRecord(raw: RawRecord, router: Router, config: Config): Promise<Result> {
-  let record: InputRecord | undefined;
-  try {
-    if ("error" in raw) throw raw.error;
-    record = await readRaw(raw);
-    const routing = await router.route(record.conversation, record.routes);
-    return { id: record.id, routing, target: findTarget(config.routes, routing) };
-  } catch (error) {
-    if (!(error instanceof ArchRouteError)) throw error;
-    return { id: record?.id, line: raw.line, error };
-  }
+async function* chain(first: RawRecord, rest: AsyncGenerator<RawRecord>): AsyncGenerator<RawRecord> {
+  yield first;
+  yield* rest;
 }
 
-async function readRaw(raw: Extract<RawRecord, { text: string }>): Promise<InputRecord> {
-  if (raw.format === "text" || raw.format === "lines") return readText(raw.text);
-  const record = readRecord(await parseJson(raw.text, raw.line));
-  if (record.id === undefined || record.id.startsWith('"')) return record;
-  return { ...record, id: (await numberAsWritten(raw.text, "id")) ?? record.id };
+/** With `-x`: the record's command run, its output kept for the record. */
+async function captured(
+  routed: RoutedRecord,
+  raw: RawRecord,
+  run: Run,
+  signal: AbortSignal | undefined,
+): Promise<RoutedRecord> {
+  const { config, options, io, warn } = run;
+  if (!options.exec || options.dryRun || "error" in routed) return routed;
+  const context = { config, io, warn, signal, id: recordId(raw) };
+  return {
+    ...(await executeCaptured(routed, routed.record.conversation, options.maxOutputBytes, context)),
+    record: routed.record,
+  };
+}
+
+/** The same record has the same id in every run: a command can tell that it has seen it. */
+function recordId(raw: RawRecord): string {
+  return createHash("sha256")
+    .update(`${raw.line}\n${"text" in raw ? raw.text : ""}`)
+    .digest("hex");
+}
+
+async function open({ io, options, warn }: Run, config: Config, isolated: boolean): Promise<Engine> {
+  const advise = io.stderr.isTTY && !options.quiet ? warn : undefined;
+  return await (io.openEngine ?? openEngine)(config, { isolated, warn, advise });
 }
 
 /** `--show-prompt`: the chat text as it is for one conversation, a JSON string a line for many. */
 async function showPrompts(
   first: RawRecord,
   rest: AsyncGenerator<RawRecord>,
-  { config, output, batch }: { config: Config; output: Output; batch: boolean },
+  run: Run,
+  isBatch: boolean,
 ): Promise<number> {
-  for (let next: IteratorResult<RawRecord> = { value: first }; !next.done; next = await rest.next()) {
-    if ("error" in next.value) throw next.value.error;
-    const { conversation, routes = config.routes.routes } = await readRaw(next.value);
+  const { config, output } = run;
+  for await (const raw of chain(first, rest)) {
+    if ("error" in raw) throw raw.error;
+    const { conversation, routes = config.routes.routes } = await readRaw(raw);
     const text = chatText(buildPrompt(routes, takeHistory(conversation, config.history), config.unicode));
-    await output.write(batch ? `${jsonLine(text)}\n` : text);
+    await output.write(isBatch ? `${jsonLine(text)}\n` : text);
   }
   await output.close();
   return 0;

@@ -1,45 +1,11 @@
 import { ArchRouteError } from "../core/errors.js";
-import type { Flags } from "../io/config.js";
 import { inputFormats } from "../io/input-format.js";
+import type { EvalOptions } from "./eval.js";
+import { doctor, models } from "./model-specs.js";
 import type { RouteOptions } from "./options.js";
-import type { Surroundings } from "./route.js";
+import type { CommandSpec } from "./spec.js";
 
-/** An option, as the parser needs it. */
-export interface OptionSpec {
-  /** `-o, --output <file>` */
-  readonly flags: string;
-  readonly description: string;
-  readonly choices?: readonly string[];
-  /** Names of options that it cannot go with. */
-  readonly conflicts?: readonly string[];
-  readonly default?: string | number;
-  /** Text → value; throws an Error whose message says what it must be. */
-  readonly parse?: (text: string) => unknown;
-}
-
-/** A command: what is to be said of it, and how it is run. Its module is loaded when it is called, not before. */
-export interface CommandSpec {
-  /** Name and arguments: `import <file>`. */
-  readonly usage: string;
-  readonly description: string;
-  /** The one that runs when its parent is called alone. */
-  readonly isDefault?: boolean;
-  readonly options?: readonly OptionSpec[];
-  readonly commands?: readonly CommandSpec[];
-  /** Resolves to the exit code. */
-  readonly run?: (call: Call, io: Surroundings) => Promise<number>;
-}
-
-/** A command line, taken apart. */
-export interface Call {
-  readonly args: readonly string[];
-  /** All options by their long names in camel case, those of the parents too. */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** The options that are settings of the configuration. */
-  readonly flags: Flags;
-  /** Prints the help on stderr. */
-  readonly help: () => void;
-}
+export type { Call, CommandSpec, OptionSpec } from "./spec.js";
 
 /** The default command. Its options mean the same wherever they stand. */
 export const routeSpec = {
@@ -47,7 +13,7 @@ export const routeSpec = {
   description: "Decides, on this machine, which of your routes (or other) a prompt or conversation belongs to.",
   options: [
     { flags: "-r, --routes <file|name>", description: "route set: a file, or a shipped set" },
-    { flags: "-m, --model <model>", description: "mini, arch-router[:quant] or a GGUF file" },
+    { flags: "-m, --model <model>", description: "mini, arch-router[:quant], a GGUF file or hf:user/repo/file" },
     { flags: "-i, --input <file...>", description: "read from files instead of standard input" },
     { flags: "-o, --output <file>", description: "write results to a file" },
     {
@@ -64,9 +30,25 @@ export const routeSpec = {
     { flags: "--min-margin <p>", description: "with less between the two best: unsure" },
     { flags: "--require-route", description: "exit with 1 if there is no route" },
     { flags: "--history <all|last|n>", description: "what counts of a conversation: n, the last n user messages" },
+    {
+      flags: "-x, --exec",
+      description: "run the route's command with the prompt on its stdin",
+      conflicts: ["plain", "explain"],
+    },
+    { flags: "--dry-run", description: "print the command instead of running it" },
+    { flags: "--timeout <seconds>", description: "end a command that takes longer" },
+    { flags: "--session <id|auto>", description: "keep a conversation on its route; auto: by its first message" },
+    { flags: "--jobs <n>", description: "commands of a batch at once", parse: wholeNumber, default: 1 },
+    { flags: "--halt <now|soon,fail=n>", description: "stop a batch after n failed commands", parse: haltRule },
+    {
+      flags: "--max-output-bytes <n>",
+      description: "keep so much of a command's output in a batch",
+      parse: wholeNumber,
+      default: 1024 * 1024,
+    },
     { flags: "--show-prompt", description: "print the text that Arch-Router would read, and stop" },
     { flags: "--unicode <raw|escape>", description: "how that text writes what is not ASCII" },
-    { flags: "--gpu <mode>", description: "auto, cuda, metal, vulkan or off" },
+    { flags: "--gpu <auto|cuda|metal|vulkan|off>", description: "where the model runs" },
     { flags: "--threads <n>", description: "CPU threads" },
     { flags: "--context <tokens>", description: "size of the model's context" },
     {
@@ -75,6 +57,7 @@ export const routeSpec = {
       parse: wholeNumber,
       default: 16 * 1024 * 1024,
     },
+    { flags: "--offline", description: "refuse every connection" },
     { flags: "-q, --quiet", description: "no progress, notes or warnings" },
     { flags: "-v, --verbose", description: "say more, on standard error" },
   ],
@@ -101,8 +84,9 @@ const routes: CommandSpec = {
     },
     {
       usage: "check",
-      description: "read the route set and the configuration, and say what is wrong",
-      run: async ({ flags }, io) => (await import("./routes.js")).checkRouteSet(flags, io),
+      description: "find descriptions that will not work, with the model and without",
+      options: [{ flags: "--static", description: "read the texts only: no model" }],
+      run: async ({ flags, options }, io) => (await import("./routes-check.js")).checkRoutes(flags, options, io),
     },
     {
       usage: "init",
@@ -117,9 +101,32 @@ const routes: CommandSpec = {
   ],
 };
 
+const evaluation: CommandSpec = {
+  usage: "eval <files...>",
+  description: 'score the routes on labelled conversations, JSON with a "route" (or "expected") each',
+  options: [
+    { flags: "--html <file>", description: "write the report as a page for a browser" },
+    { flags: "--target-precision <p>", description: "find the min_confidence that reaches it", parse: share },
+    { flags: "--sweep-history", description: "compare what different values of --history give" },
+    { flags: "--compare <routes|model>", description: "compare with another route set or model" },
+    { flags: "--fail-under <accuracy>", description: "exit with 1 if the accuracy is lower", parse: share },
+  ],
+  run: async ({ args, options, flags }, io) =>
+    (await import("./eval.js")).evalCommand(args, options as unknown as EvalOptions, flags, io),
+};
+
 /** The other commands, in the order of the help. */
 export const commandSpecs: readonly CommandSpec[] = [
   routes,
+  models,
+  evaluation,
+  {
+    usage: "tune",
+    description: "edit descriptions and watch the probabilities move",
+    options: [{ flags: "--misses <file>", description: "step through the misses of an eval --json report" }],
+    run: async ({ flags, options }, io) =>
+      (await import("./tune.js")).tune(flags, options["misses"] as string | undefined, io),
+  },
   {
     usage: "config",
     description: "print the settings in force, and where each came from",
@@ -131,6 +138,26 @@ export const commandSpecs: readonly CommandSpec[] = [
     description: "let this project's file choose commands and models, as it is now",
     run: async (_, io) => (await import("./trust.js")).trustProject(io),
   },
+  doctor,
+  {
+    usage: "completion [shell]",
+    description: "print a completion script for bash, zsh, fish or powershell",
+    options: [{ flags: "--list <what>", description: "print what the script asks for: routes or models" }],
+    async run({ args, options }, io) {
+      const program = { commands: commandSpecs, options: routeSpec.options };
+      return await (await import("./shell.js")).printCompletion(
+        args[0],
+        options["list"] as string | undefined,
+        program,
+        io,
+      );
+    },
+  },
+  {
+    usage: "alias <shell>",
+    description: "print a function ask, which routes and runs, for bash, zsh or fish",
+    run: async ({ args }, io) => (await import("./shell.js")).printAlias(args[0] ?? "", io),
+  },
 ];
 
 function wholeNumber(text: string): number {
@@ -139,4 +166,17 @@ function wholeNumber(text: string): number {
     throw new ArchRouteError("E_USAGE", "it must be a whole number from 1 up");
   }
   return number;
+}
+
+function share(text: string): number {
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(number >= 0 && number <= 1)) throw new ArchRouteError("E_USAGE", "it must be a number from 0 to 1");
+  return number;
+}
+
+/** As in GNU parallel: `soon,fail=3` takes no more records, `now,fail=1` also ends the commands under way. */
+function haltRule(text: string): RouteOptions["halt"] {
+  const match = /^(now|soon),fail=([1-9]\d*)$/.exec(text);
+  if (!match) throw new ArchRouteError("E_USAGE", "it must be now,fail=N or soon,fail=N");
+  return { when: match[1] as "now" | "soon", failures: Number(match[2]) };
 }

@@ -9,7 +9,7 @@ export interface Message {
 /** Messages in the order they were said; at least one is the user's. */
 export type Conversation = readonly Message[];
 
-/** How much of a conversation counts: all of it, the last user message, or the last N user messages and what lies between. */
+/** How much of a conversation counts: all of it, or what was said from the last (`last`) or Nth last user message on. */
 export type History = "all" | "last" | number;
 
 /** The part of the conversation that `history` keeps; never loses the last user message. */

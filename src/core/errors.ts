@@ -12,13 +12,18 @@ export const exitCodes = {
   E_TOO_LARGE: 3,
   E_MODEL: 4,
   E_MODEL_DIED: 4,
+  E_DOWNLOAD: 5,
   E_OUTPUT: 6,
+  E_NUL: 2,
+  E_TOO_LONG: 2,
 } as const;
 
 export type ErrorCode = keyof typeof exitCodes;
 
 /** No route although `--require-route` asked for one. */
 export const NO_ROUTE = 1;
+/** In a batch: a record's command failed, or there was none. */
+export const COMMAND_FAILED = 8;
 /** A defect of this program: the only failure that is shown with a stack. */
 export const BUG = 70;
 
@@ -45,9 +50,9 @@ export class ArchRouteError extends Error {
   }
 }
 
-const gravity = [6, 4, 3, 8, NO_ROUTE];
+const gravity = [6, 4, 5, 3, 8, NO_ROUTE];
 
-/** The exit code of a run in which several things happened: a signal first, then 6, 4, 3, 8, 1, then any other; none: 0. */
+/** The exit code of a run in which several things happened: a signal first, then 6, 4, 5, 3, 8, 1, then any other; none: 0. */
 export function gravestExitCode(codes: Iterable<number>): number {
   const seen = new Set(codes);
   const signal = Math.max(0, ...[...seen].filter((code) => code >= 128));

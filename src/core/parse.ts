@@ -28,7 +28,8 @@ const roles = new Map<string, Role | undefined>([
 // OpenAI chat, Anthropic, OpenAI Responses.
 const textParts = new Set(["text", "input_text", "output_text"]);
 
-const messageKeys = ["messages", "conversations", "conversation"];
+/** Where a body keeps its messages; the first that is there counts. */
+export const messageKeys = ["messages", "conversations", "conversation"] as const;
 
 /** Plain text → one user message. */
 export function readText(text: string): InputRecord {

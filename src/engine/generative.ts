@@ -60,10 +60,12 @@ export function createGenerativeEngine(model: string, text: TextModel, unicode: 
     const { prefix, tail, answers, longestAnswer } = prepare(routes);
     const budget = text.contextSize - longestAnswer - 1;
     const count = (part: Conversation) => promptTokens(routes, part).length + tail.length;
-    if (count([]) >= budget) {
+    // A message of which all but the mark of the cut is gone.
+    const least = count([{ role: "user", content: "…" }]);
+    if (least > budget) {
       throw new ArchRouteError(
         "E_TOO_LARGE",
-        `the routes need ${count([])} tokens, the context holds ${text.contextSize}`,
+        `the routes need ${least + longestAnswer + 1} tokens, the context holds ${text.contextSize}`,
         {
           hint: "shorten descriptions or raise --context",
         },

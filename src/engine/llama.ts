@@ -1,10 +1,12 @@
 import { createRequire } from "node:module";
 import { basename } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError } from "../core/errors.js";
 import type { Unicode } from "../core/prompt.js";
-import { createEncoderEngine, type EmbeddingModel, type EncoderHead } from "./encoder.js";
+import { createEncoderEngine, type EmbeddingModel } from "./encoder.js";
+import { readHead } from "./encoder-head.js";
 import { createGenerativeEngine, type NextToken, type TextModel } from "./generative.js";
 import { type GgufHeader, readGgufHeader } from "./gguf.js";
 import { createQuickStart } from "./quick-start.js";
@@ -31,25 +33,18 @@ export interface LlamaEngineOptions {
 const ENCODER_CONTEXT = 256;
 const LEAST_CONTEXT = 1024;
 const BATCH = 512;
+/** Milliseconds that loading a model may take. */
+const LOAD_LIMIT = 300_000;
 
 /** Loads a GGUF and returns the engine of its kind. Throws E_MODEL. */
 export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
-  const header = readGgufHeader(options.modelPath);
+  const header = readRouterHeader(options.modelPath);
+  const isEncoder = isEncoderHeader(header);
+  const head = isEncoder ? readHead(options.modelPath, header) : undefined;
   const name = basename(options.modelPath).replace(/\.gguf$/i, "");
-  const isEncoder = header.metadata.get("arch_route.kind") === "encoder";
-  if (!isEncoder && !header.chatml) {
-    const what = String(header.metadata.get("general.architecture") ?? "unknown");
-    throw new ArchRouteError(
-      "E_MODEL",
-      `model ${options.modelPath}: not a router model: architecture ${what}, no ChatML tokens`,
-      {
-        hint: "give a GGUF of Arch-Router, or mini",
-      },
-    );
-  }
   const loaded = await load(isEncoder ? { ...options, gpu: "off" } : options);
   try {
-    if (isEncoder) return createEncoderEngine(name, await openEncoder(loaded), readHead(options.modelPath, header));
+    if (head) return createEncoderEngine(name, await openEncoder(loaded), head);
     return createGenerativeEngine(name, await openText(loaded, options), options.unicode ?? "raw");
   } catch (cause) {
     await loaded.llama.dispose();
@@ -57,7 +52,28 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<En
   }
 }
 
-interface Loaded {
+/** A header of a model that can route. Throws E_MODEL. */
+export function readRouterHeader(path: string): GgufHeader {
+  const header = readGgufHeader(path);
+  if (isEncoderHeader(header) || header.chatml) return header;
+  const what = String(header.metadata.get("general.architecture") ?? "unknown");
+  throw new ArchRouteError("E_MODEL", `model ${path}: not a router model: architecture ${what}, no ChatML tokens`, {
+    hint: "give a GGUF of Arch-Router, or mini",
+  });
+}
+
+/** Whether it is an encoder of this project. */
+export function isEncoderHeader({ metadata }: GgufHeader): boolean {
+  return metadata.get("arch_route.kind") === "encoder";
+}
+
+/** Version of node-llama-cpp. */
+export async function libraryVersion(): Promise<string> {
+  return await (await import("node-llama-cpp")).getModuleVersion();
+}
+
+/** A model in memory. */
+export interface Loaded {
   readonly llama: Llama;
   readonly model: LlamaModel;
   readonly threads: number;
@@ -65,20 +81,28 @@ interface Loaded {
   readonly log: readonly string[];
 }
 
-async function load(options: LlamaEngineOptions): Promise<Loaded> {
+/** Loads a GGUF whose header was checked. Throws E_MODEL. */
+export async function load(options: LlamaEngineOptions): Promise<Loaded> {
   const log: string[] = [];
   const llama = await startLlama(options, log);
   try {
     const wanted = options.threads ?? Math.min(chooseThreads(readMachine()), llama.cpuMathCores);
     llama.maxThreads = wanted;
-    return { llama, model: await llama.loadModel({ modelPath: options.modelPath }), threads: wanted, log };
+    const loadSignal = AbortSignal.timeout(LOAD_LIMIT);
+    return { llama, model: await llama.loadModel({ modelPath: options.modelPath, loadSignal }), threads: wanted, log };
   } catch (cause) {
+    // What llama.cpp logged on its own thread is on its way; after dispose it would go to stderr.
+    await nextTurn();
     await llama.dispose();
     throw unusable(options.modelPath, cause, log);
   }
 }
 
-async function startLlama({ gpu = "auto", threads, cache, warn }: LlamaEngineOptions, log: string[]): Promise<Llama> {
+/** The library on the GPU that is asked for and usable, else on the CPU; `log` gets its complaints. */
+export async function startLlama(
+  { gpu = "auto", threads, cache, warn }: LlamaEngineOptions,
+  log: string[],
+): Promise<Llama> {
   const { getLlama, Llama, LlamaLogLevel } = await import("node-llama-cpp");
   // Everything explicit: what is left out, the library takes from environment variables of its own.
   const options = {
@@ -106,7 +130,8 @@ async function startLlama({ gpu = "auto", threads, cache, warn }: LlamaEngineOpt
   return llama;
 }
 
-async function openEncoder({ llama, model, threads }: Loaded): Promise<EmbeddingModel> {
+/** An encoder, ready for texts. */
+export async function openEncoder({ llama, model, threads }: Loaded): Promise<EmbeddingModel> {
   const context = await model.createEmbeddingContext({
     contextSize: ENCODER_CONTEXT,
     batchSize: ENCODER_CONTEXT,
@@ -114,12 +139,17 @@ async function openEncoder({ llama, model, threads }: Loaded): Promise<Embedding
   });
   return {
     tokenize: (text) => model.tokenize(text, false),
-    embed: async (tokens) => (await context.getEmbeddingFor([...tokens] as Token[])).vector,
+    embed: async (tokens) => {
+      // The library frames any text but the empty one, for which it has no vector at all.
+      const framed = tokens.length === 0 && model.tokens.bos !== null ? [model.tokens.bos] : [...tokens];
+      return (await context.getEmbeddingFor(framed as Token[])).vector;
+    },
     dispose: () => llama.dispose(),
   };
 }
 
-async function openText(loaded: Loaded, options: LlamaEngineOptions): Promise<TextModel> {
+/** A language model, ready for tokens. */
+export async function openText(loaded: Loaded, options: LlamaEngineOptions): Promise<TextModel> {
   const { llama, model } = loaded;
   const { contextSize, sequence } = await openSequence(loaded, options);
   return {
@@ -179,34 +209,6 @@ async function evaluateNext(
   if (!next?.logits || next.totalLogitWeight === undefined) throw new Error("the model gave no logits");
   const logits = new Map<number, number>(next.logits);
   return { logits, logTotal: Math.max(...logits.values()) + Math.log(next.totalLogitWeight) };
-}
-
-function readHead(path: string, { metadata }: GgufHeader): EncoderHead {
-  const number = (key: string) => {
-    const value = metadata.get(`arch_route.${key}`);
-    if (typeof value !== "number") throw headError(path, key);
-    return value;
-  };
-  const numbers = (key: string) => {
-    const value = metadata.get(`arch_route.${key}`);
-    if (!Array.isArray(value)) throw headError(path, key);
-    return value as readonly number[];
-  };
-  const flat = numbers("other.directions");
-  const count = number("other.count");
-  const width = flat.length / count;
-  return {
-    scale: number("scale"),
-    bias: number("other.bias"),
-    directions: Array.from({ length: count }, (_, k) => flat.slice(k * width, (k + 1) * width)),
-    offsets: numbers("other.offsets"),
-  };
-}
-
-function headError(path: string, key: string): ArchRouteError {
-  return new ArchRouteError("E_MODEL", `model ${path}: the routing head has no usable arch_route.${key}`, {
-    hint: "export it again with models/training",
-  });
 }
 
 function unusable(path: string, cause: unknown, log: readonly string[]): ArchRouteError {

@@ -21,24 +21,27 @@ const MOST_DEATHS = 3;
  * the next one starts a new process. Throws E_MODEL if the model cannot be loaded.
  */
 export async function createWorkerEngine(options: WorkerOptions): Promise<Engine> {
-  let worker: Worker | undefined = await startWorker(options);
-  const { model } = worker;
+  let worker: Promise<Worker> | undefined = startWorker(options);
+  const { model } = await worker;
   let deaths = 0;
   let disposed = false;
   return {
     model,
     async rank(routes, conversation) {
       if (disposed) throw new Error("the engine is disposed");
-      if (worker === undefined) {
-        if (deaths >= MOST_DEATHS) throw died(`${deaths} times in a row`, "try --gpu off or another model");
-        worker = await startWorker(options);
+      if (worker === undefined && deaths >= MOST_DEATHS) {
+        throw died(`${deaths} times in a row`, "try --gpu off or another model");
       }
+      worker ??= startWorker(options);
+      const current = worker;
       try {
-        const scores = await worker.rank(routes, conversation);
+        const scores = await (await current).rank(routes, conversation);
         deaths = 0;
         return scores;
       } catch (error) {
-        if (error instanceof ArchRouteError && error.code === "E_MODEL_DIED") {
+        // Calls that overlap all learn of one death; it counts once.
+        const over = await isOver(current);
+        if (over && worker === current) {
           deaths++;
           worker = undefined;
         }
@@ -47,14 +50,26 @@ export async function createWorkerEngine(options: WorkerOptions): Promise<Engine
     },
     async dispose() {
       disposed = true;
-      await worker?.stop();
+      await worker?.then(
+        ({ stop }) => stop(),
+        () => undefined,
+      );
     },
   };
+}
+
+/** A worker that died, or never came up. */
+function isOver(worker: Promise<Worker>): Promise<boolean> {
+  return worker.then(
+    ({ isDead }) => isDead(),
+    () => true,
+  );
 }
 
 interface Worker {
   readonly model: string;
   readonly rank: Engine["rank"];
+  isDead(): boolean;
   stop(): Promise<void>;
 }
 
@@ -70,18 +85,24 @@ async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: W
     child.once("error", (cause) => resolve(died(cause.message)));
     child.once("exit", (code, signal) => resolve(died(signal ?? `exit code ${code}`)));
   });
+  let death: ArchRouteError | undefined;
   void gone.then((error) => {
+    death = error;
     for (const { reject } of waiting.values()) reject(error);
   });
 
   const model = await new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      reject(
-        new ArchRouteError("E_MODEL", `model ${options.modelPath}: loading took more than ${loadTimeout / 1000} s`),
-      );
-    }, loadTimeout);
-    void gone.then(reject);
+    const timer = setTimeout(
+      () =>
+        reject(
+          new ArchRouteError("E_MODEL", `model ${options.modelPath}: loading took more than ${loadTimeout / 1000} s`),
+        ),
+      loadTimeout,
+    );
+    void gone.then((error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.on("message", (message: FromWorker) => {
       if (message.kind === "warning") warn?.(message.message);
       else if (message.kind === "ready") resolve(message.model);
@@ -90,6 +111,10 @@ async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: W
       if (message.kind !== "warning") clearTimeout(timer);
     });
     send(child, { kind: "load", options });
+  }).catch((error) => {
+    // A child that stays would keep this process from ending.
+    child.kill("SIGKILL");
+    throw error;
   });
 
   let next = 0;
@@ -99,14 +124,16 @@ async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: W
     rank(routes, conversation) {
       const id = next++;
       return new Promise((resolve, reject) => {
+        if (death) return reject(death);
         waiting.set(id, { resolve, reject });
         // Routes seldom change between records: sent once, the child keeps its work on them.
         send(child, { kind: "rank", id, conversation, ...(routes === lastRoutes ? {} : { routes }) });
         lastRoutes = routes;
       });
     },
+    isDead: () => death !== undefined,
     async stop() {
-      child.disconnect?.();
+      if (child.connected) child.disconnect();
       child.kill("SIGTERM");
       await gone;
     },

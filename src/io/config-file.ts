@@ -1,6 +1,7 @@
 import { closest, distance } from "fastest-levenshtein";
 import * as v from "valibot";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
+import { commandFault, stdinModes } from "../core/dispatch.js";
 import { ArchRouteError } from "../core/errors.js";
 import { unicodeModes } from "../core/prompt.js";
 import { checkRoutes, type Route } from "../core/route.js";
@@ -9,7 +10,14 @@ import { checkRoutes, type Route } from "../core/route.js";
 export const gpuModes = ["auto", "cuda", "metal", "vulkan", "off"] as const;
 
 const filled = v.pipe(v.string(), v.nonEmpty("must not be empty"));
-const argv = v.pipe(v.array(v.string()), v.minLength(1, "a command needs at least its name"));
+const argv = v.pipe(
+  v.array(v.string()),
+  v.minLength(1, "a command needs at least its name"),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = dataset.typed ? commandFault(dataset.value) : undefined;
+    if (fault !== undefined) addIssue({ message: fault });
+  }),
+);
 const target = {
   model: v.exactOptional(filled),
   run: v.exactOptional(v.pipe(v.array(argv), v.minLength(1, "there is no command in the list"))),
@@ -18,7 +26,10 @@ const route = { name: v.string(), description: v.string(), ...target };
 const routeList = v.array(v.strictObject(route));
 const number = (check: (value: number) => boolean, message: string) =>
   // Environment variables and flags are text.
-  v.pipe(v.union([v.number(), v.pipe(filled, v.transform(Number))], message), v.check(check, message));
+  v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.trim(), v.nonEmpty(), v.transform(Number))], message),
+    v.check(check, message),
+  );
 const share = number((n) => n >= 0 && n <= 1, "must be a number from 0 to 1");
 const whole = (least: number) =>
   number((n) => Number.isInteger(n) && n >= least, `must be a whole number from ${least} up`);
@@ -39,6 +50,10 @@ const settings = {
   gpu: v.exactOptional(v.picklist(gpuModes)),
   threads: v.exactOptional(whole(1)),
   context: v.exactOptional(whole(512)),
+  stdin: v.exactOptional(v.picklist(stdinModes)),
+  timeout: v.exactOptional(number((n) => n > 0, "must be a number of seconds above 0")),
+  session_margin: v.exactOptional(share),
+  warmup: v.exactOptional(argv),
 };
 const configSchema = v.strictObject(settings);
 const routeSetSchema = v.strictObject({
@@ -130,6 +145,10 @@ function mistakeOf(issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknow
   // A key with a typing mistake is missing as well: where it stands is what helps.
   const issue = issues.find(isUnknownKey) ?? issues[0];
   const path = (issue.path ?? []).map((item) => item.key as string | number);
+  // A list passes for an object whose keys are numbers.
+  if (Array.isArray(issue.path?.at(-1)?.input) && isUnknownKey(issue)) {
+    return { path: path.slice(0, -1), message: "expected Object, got Array" };
+  }
   return { path, message: explain(issue), hint: isUnknownKey(issue) ? suggest(path, topLevel) : undefined };
 }
 

@@ -1,18 +1,20 @@
 import { dirname, isAbsolute, resolve } from "node:path";
 import type { History } from "../core/conversation.js";
+import type { StdinMode } from "../core/dispatch.js";
 import type { Unicode } from "../core/prompt.js";
 import type { RouteSet } from "../core/route.js";
 import { DEFAULT_ROUTES } from "./bundled.js";
 import { type gpuModes, parseSetting, type Settings, settingKeys } from "./config-file.js";
 import { findProjectFile, findUserFile, type ProjectFile } from "./config-search.js";
 import { type Folders, findFolders } from "./folders.js";
+import { findStores, type Stores } from "./model-stores.js";
 import { readRouteSet } from "./route-set-file.js";
 import type { Streams } from "./streams.js";
 import { isTrusted } from "./trust.js";
 
 /** The settings in force. */
 export interface Config {
-  /** `mini`, `arch-router[:quant]` or a path; undefined: the best one found. */
+  /** `mini`, `arch-router[:quant]`, `hf:user/repository/file.gguf` or a path; undefined: the best one found. */
   readonly model: string | undefined;
   readonly routes: RouteSet;
   readonly minConfidence: number;
@@ -24,7 +26,17 @@ export interface Config {
   readonly threads: number | undefined;
   /** Tokens that a generative model's context holds. */
   readonly context: number;
+  /** What a command finds on its standard input. */
+  readonly stdin: StdinMode;
+  /** Seconds that a command may run; undefined: as long as it likes. */
+  readonly timeout: number | undefined;
+  /** How much likelier than the session's route another must be to take over. */
+  readonly sessionMargin: number;
+  /** Started as soon as the route can be guessed, so that its model loads while the router decides. */
+  readonly warmup: readonly string[] | undefined;
   readonly folders: Folders;
+  /** Where other programs keep models. */
+  readonly stores: Stores;
   /** Where each setting's value came from, by the key of the configuration file. */
   readonly origins: ReadonlyMap<string, string>;
   /** What the user should know about how this came to be; for stderr. */
@@ -49,6 +61,8 @@ const defaults = {
   unicode: "raw",
   gpu: "auto",
   context: 4096,
+  stdin: "prompt",
+  session_margin: 0.5,
 } as const;
 
 /** Defaults < user file < project file < environment < flags. Throws E_CONFIG, E_USAGE. */
@@ -70,10 +84,10 @@ export async function resolveConfig(flags: Flags, io: Pick<Streams, "env" | "cwd
     for (const key of settingKeys) if (values[key] !== undefined) origins.set(key, origin(key));
     Object.assign(merged, values);
   }
-  return { ...toConfig(merged), folders, origins, warnings };
+  return { ...toConfig(merged), folders, stores: findStores(io.env), origins, warnings };
 }
 
-function toConfig(values: Settings): Omit<Config, "folders" | "origins" | "warnings"> {
+function toConfig(values: Settings): Omit<Config, "folders" | "stores" | "origins" | "warnings"> {
   const all = { ...defaults, ...values };
   return {
     model: all.model,
@@ -89,6 +103,10 @@ function toConfig(values: Settings): Omit<Config, "folders" | "origins" | "warni
     gpu: all.gpu,
     threads: all.threads,
     context: all.context,
+    stdin: all.stdin,
+    timeout: all.timeout,
+    sessionMargin: all.session_margin,
+    warmup: all.warmup,
   };
 }
 
@@ -102,12 +120,13 @@ async function projectLayer(project: ProjectFile, folders: Folders, warnings: st
 }
 
 /** What a file may run or load, as key and value. */
-export function powersOf({ model, other, command, routes }: Settings): (readonly [string, unknown])[] {
+export function powersOf({ model, other, command, warmup, routes }: Settings): (readonly [string, unknown])[] {
   const list = Array.isArray(routes) ? routes : [];
   const powers: (readonly [string, unknown])[] = [
     ["model", model === "mini" ? undefined : model],
     ["command", command],
     ["other", other],
+    ["warmup", warmup],
     ...list.flatMap(({ name, run, model: label }) => [
       [`${name}: run`, run] as const,
       [`${name}: model`, label] as const,
@@ -116,7 +135,7 @@ export function powersOf({ model, other, command, routes }: Settings): (readonly
   return powers.filter(([, value]) => value !== undefined);
 }
 
-function withoutPowers({ other, command, model, routes, ...rest }: Settings): Settings {
+function withoutPowers({ other, command, warmup, model, routes, ...rest }: Settings): Settings {
   return {
     ...rest,
     ...(model === "mini" && { model }),
@@ -128,14 +147,16 @@ function withoutPowers({ other, command, model, routes, ...rest }: Settings): Se
 const environmentName = (key: keyof Settings) => `ARCH_ROUTE_${key.toUpperCase()}`;
 const flagName = (key: keyof Settings) => `--${key.replaceAll("_", "-")}`;
 
+/** Settings that have no form as text. */
+const structured = new Set<keyof Settings>(["other", "command", "warmup"]);
+
 function textLayer(
   nameOf: (key: keyof Settings) => string,
   textOf: (key: keyof Settings) => string | undefined,
   folder: string,
 ): Layer {
   const given = settingKeys.flatMap((key) => {
-    // These two have no form as text.
-    const text = key === "other" || key === "command" ? undefined : textOf(key);
+    const text = structured.has(key) ? undefined : textOf(key);
     return text === undefined ? [] : [[key, parseSetting(key, text, nameOf(key))] as const];
   });
   return { values: Object.fromEntries(given), origin: nameOf, folder };
@@ -154,5 +175,5 @@ async function complete(layer: Layer, layers: readonly Layer[]): Promise<Layer> 
 }
 
 function isPath(model: string): boolean {
-  return !isAbsolute(model) && /[/\\]|\.gguf$/i.test(model);
+  return !isAbsolute(model) && !model.startsWith("hf:") && /[/\\]|\.gguf$/i.test(model);
 }

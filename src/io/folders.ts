@@ -15,7 +15,7 @@ export interface Folders {
 
 /** The platform's folders; the XDG variables are honoured on every platform, if absolute as their specification asks. */
 export function findFolders(env: Environment, platform: NodeJS.Platform = process.platform): Folders {
-  const home = env["HOME"] || homedir();
+  const home = homeFolder(env, platform);
   const local = env["LOCALAPPDATA"] || join(home, "AppData", "Local");
   const native =
     platform === "win32"
@@ -33,4 +33,16 @@ export function findFolders(env: Environment, platform: NodeJS.Platform = proces
     cache: folder(env["XDG_CACHE_HOME"], native.cache),
     state: folder(env["XDG_STATE_HOME"], native.state),
   };
+}
+
+/** The user's home; without one (no HOME, a user id that the system does not know) a folder that does not exist. */
+export function homeFolder(env: Environment, platform: NodeJS.Platform = process.platform): string {
+  const named = env["HOME"] || (platform === "win32" && env["USERPROFILE"]);
+  if (named) return named;
+  try {
+    return homedir();
+  } catch {
+    // Not a shared temporary folder: others could prepare files for us there.
+    return "/nonexistent";
+  }
 }

@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { ArchRouteError } from "../core/errors.js";
@@ -6,7 +6,7 @@ import { ArchRouteError } from "../core/errors.js";
 /** Where results go. */
 export interface Output {
   /** Resolves when the text has left this process, so that a slow reader slows the writer down. Throws E_OUTPUT. */
-  write(text: string): Promise<void>;
+  write(text: string | Buffer): Promise<void>;
   /** The reader closed its end (`| head`): nobody wants more. */
   readonly readerGone: boolean;
   /** Resolves when everything is written. Throws E_OUTPUT. */
@@ -16,8 +16,12 @@ export interface Output {
 /** Results into a stream that stays open (standard output). */
 export function streamOutput(stream: Writable, name = "standard output"): Output {
   let readerGone = false;
-  // Node reports a failed write twice; the callback is the one that is answered.
-  stream.on("error", () => undefined);
+  // Node reports a failed write twice; the callback is the one that is answered. What has failed before, as a file that
+  // cannot be opened, is told to the callback as a write that came too late.
+  let failure: Error | undefined;
+  stream.on("error", (cause) => {
+    failure ??= cause;
+  });
   return {
     get readerGone() {
       return readerGone;
@@ -27,7 +31,7 @@ export function streamOutput(stream: Writable, name = "standard output"): Output
       return new Promise((resolve, reject) => {
         stream.write(text, (cause) => {
           if (!cause) return resolve();
-          if ((cause as NodeJS.ErrnoException).code !== "EPIPE") return reject(outputError(name, cause));
+          if ((cause as NodeJS.ErrnoException).code !== "EPIPE") return reject(outputError(name, failure ?? cause));
           readerGone = true;
           resolve();
         });
@@ -37,16 +41,23 @@ export function streamOutput(stream: Writable, name = "standard output"): Output
   };
 }
 
-/** Results into a new file, which replaces one that is there. */
+/**
+ * Results into a new file, which replaces one that is there: with the first result, or at the end if there is none, so
+ * that a run which fails before leaves it alone.
+ */
 export function fileOutput(path: string): Output {
-  const stream = createWriteStream(path);
-  const output = streamOutput(stream, path);
+  let stream: WriteStream | undefined;
+  let output: Output | undefined;
+  const open = () => {
+    stream ??= createWriteStream(path);
+    output ??= streamOutput(stream, path);
+    return { stream, output };
+  };
   return {
     readerGone: false,
-    write: output.write,
+    write: (text) => open().output.write(text),
     async close() {
-      stream.end();
-      await finished(stream).catch((cause: Error) => {
+      await finished(open().stream.end()).catch((cause: Error) => {
         throw outputError(path, cause);
       });
     },

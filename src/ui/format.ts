@@ -5,6 +5,7 @@ import type { ArchRouteError } from "../core/errors.js";
 import { jsonLine, printable } from "../core/printable.js";
 import type { Target } from "../core/route.js";
 import type { Routing } from "../core/router.js";
+import type { SessionStep } from "../core/session.js";
 
 /** A routed record, as it is printed. */
 export interface Routed {
@@ -13,7 +14,23 @@ export interface Routed {
   readonly routing: Routing;
   /** What stands behind the route; printed if there is anything. */
   readonly target?: Target | undefined;
+  /** What the session did to the decision. */
+  readonly session?: SessionStep | undefined;
+  /** What became of the route's command, if it was run and its output kept. */
+  readonly executed?: Executed | undefined;
 }
+
+/** A command that was run for a record, or why none was. */
+export type Executed =
+  | { readonly error: ArchRouteError }
+  | {
+      readonly command: readonly string[];
+      readonly exitCode: number;
+      readonly signal: string | undefined;
+      readonly output?: string;
+      /** The command wrote more than what is kept. */
+      readonly isCut?: boolean;
+    };
 
 /** A record that could not be routed. */
 export interface Failed {
@@ -30,12 +47,7 @@ type Top = number | undefined;
 
 /** A result as one line of JSON, described by routes/schema.json under `$defs`. */
 export function formatJson(result: Result, top?: Top): string {
-  if ("error" in result) {
-    const { code, pointer, hint, message } = result.error;
-    const where = pointer === undefined ? "" : `${pointer || "/"}: `;
-    const text = `${where}${message}${hint === undefined ? "" : `; ${hint}`}`;
-    return withId({ line: result.line }, { error: { code, message: text } }, result.id);
-  }
+  if ("error" in result) return withId({ line: result.line }, { error: errorJson(result.error) }, result.id);
   const { route, outcome, confidence, margin, ranking, model, tokens, inSet, trimmed } = result.routing;
   return withId(
     {},
@@ -50,6 +62,8 @@ export function formatJson(result: Result, top?: Top): string {
       tokens,
       ...(inSet !== undefined && { in_set: rounded(inSet) }),
       trimmed,
+      ...(result.session && { session: result.session }),
+      ...(result.executed && executedJson(result.executed)),
     },
     result.id,
   );
@@ -68,6 +82,16 @@ function hasTarget(target: Target | undefined): target is Target {
 
 function targetJson({ model, run }: Target): object {
   return { ...(model !== undefined && { model }), ...(run?.[0] && { command: run[0] }) };
+}
+
+function executedJson(executed: Executed): object {
+  if ("error" in executed) return { exec: { error: errorJson(executed.error) } };
+  const { command, exitCode, signal, output, isCut } = executed;
+  return {
+    exec: { command, exit_code: exitCode, ...(signal !== undefined && { signal }) },
+    output,
+    ...(isCut && { output_cut: true }),
+  };
 }
 
 /** Two runs of a model agree in about three digits (engine notes 1e): more would be noise. */
@@ -135,7 +159,19 @@ export function createChalk(colour: boolean): ChalkInstance {
 
 /** An error as one line for stderr: what: why; what to do. */
 export function formatError(error: ArchRouteError): string {
-  const where = error.pointer === undefined ? "" : `${error.pointer || "/"}: `;
-  const hint = error.hint === undefined ? "" : `; ${error.hint}`;
-  return `arch-route: ${printable(where + error.message + hint).replace(/\s*\n\s*/g, " ")}\n`;
+  return formatNote(describe(error));
+}
+
+/** Anything else to say on stderr, as one line. */
+export function formatNote(message: string): string {
+  return `arch-route: ${printable(message).replace(/\s*\n\s*/g, " ")}\n`;
+}
+
+function errorJson(error: ArchRouteError): object {
+  return { code: error.code, message: describe(error) };
+}
+
+function describe({ pointer, message, hint }: ArchRouteError): string {
+  const where = pointer === undefined ? "" : `${pointer || "/"}: `;
+  return `${where}${message}${hint === undefined ? "" : `; ${hint}`}`;
 }

@@ -1,0 +1,171 @@
+import { resolve } from "node:path";
+import { calibrate, thresholdFor } from "../core/calibration.js";
+import type { Engine } from "../core/engine.js";
+import { ArchRouteError, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
+import { evaluate, isRight } from "../core/evaluation.js";
+import type { Comparison, EvaluationReport, HistoryContrast } from "../core/evaluation-report.js";
+import { printable } from "../core/printable.js";
+import { createRouter } from "../core/router.js";
+import { type Config, type Flags, resolveConfig } from "../io/config.js";
+import { listenForInterrupts } from "../io/interrupt.js";
+import { fileOutput, streamOutput } from "../io/output.js";
+import { hasColour } from "../io/streams.js";
+import { createChalk, formatError } from "../ui/format.js";
+import { compare, sweepHistory } from "./eval-compare.js";
+import { followProgress } from "./eval-progress.js";
+import { type FailedRow, type LabelledRow, readRows } from "./eval-rows.js";
+import { routeNames, type Scoring, scoreRows, summariseTimes } from "./eval-score.js";
+import { openEngine } from "./open-engine.js";
+import type { RouteOptions } from "./options.js";
+import type { Surroundings } from "./route.js";
+
+/** The options of `eval`. */
+export interface EvalOptions
+  extends Pick<RouteOptions, "output" | "format" | "json" | "maxRecordBytes" | "quiet" | "verbose"> {
+  readonly html?: string;
+  readonly sweepHistory?: boolean;
+  readonly compare?: string;
+  readonly targetPrecision?: number;
+  readonly failUnder?: number;
+}
+
+/** Accuracy below `--fail-under`: the same code as a route that was required and is not there. */
+const BELOW = NO_ROUTE;
+const MOST_ERRORS = 10;
+
+/** `eval`: scores the routes on labelled conversations. Returns the exit code. */
+export async function evalCommand(
+  files: readonly string[],
+  options: EvalOptions,
+  flags: Flags,
+  io: Surroundings,
+): Promise<number> {
+  const config = await resolveConfig(flags, io);
+  const warn = (message: string) => io.stderr.write(formatError(new ArchRouteError("E_CONFIG", message)));
+  if (!options.quiet) config.warnings.forEach(warn);
+  const { rows, failures } = await readRows(files, { stdin: io.stdin, ...options }, config.routes.routes);
+  const use = { isolated: true, warn };
+  const open = io.openEngine ?? openEngine;
+  const engine = await open(config, use);
+  const interrupt = listenForInterrupts(io);
+  try {
+    const scoring = await score(rows, engine, { config, options, io, signal: interrupt.signal });
+    const failed = [...failures, ...scoring.failures];
+    if (scoring.scored.length === 0) return nothingScored(failed, io);
+    const histories = options.sweepHistory ? await sweepHistory(scoring.scored, engine, config) : undefined;
+    await engine.dispose();
+    const { compare: reference } = options;
+    const another = { io, use, openEngine: open };
+    const comparison = reference === undefined ? undefined : await compare(reference, scoring.scored, flags, another);
+    const report = assemble(scoring, failed.length, { config, options, model: engine.model, histories, comparison });
+    await print(report, options, io);
+    reportFailures(failed, io);
+    const codes = failed.map(({ error }) => exitCodes[error.code] as number);
+    return gravestExitCode([...codes, ...verdict(report, options, io), ...interruption(interrupt.signal, scoring, io)]);
+  } finally {
+    interrupt.dispose();
+    await engine.dispose();
+  }
+}
+
+interface Run {
+  readonly config: Config;
+  readonly options: EvalOptions;
+  readonly io: Surroundings;
+  readonly signal: AbortSignal;
+}
+
+async function score(rows: readonly LabelledRow[], engine: Engine, run: Run): Promise<Scoring> {
+  const { config, options, io, signal } = run;
+  const progress = await followProgress(options.quiet === true, io);
+  try {
+    const router = createRouter(engine, config.routes.routes, config);
+    return await scoreRows(rows, router, { signal, onRow: progress.onRow });
+  } finally {
+    progress.close();
+  }
+}
+
+interface Circumstances {
+  readonly config: Config;
+  readonly options: EvalOptions;
+  readonly model: string;
+  readonly histories: readonly HistoryContrast[] | undefined;
+  readonly comparison: Comparison | undefined;
+}
+
+/** All figures of a run. */
+function assemble({ scored, times }: Scoring, failed: number, circumstances: Circumstances): EvaluationReport {
+  const { config, options, model, histories, comparison } = circumstances;
+  const turns = scored.flatMap((row) => row.turns);
+  const target = options.targetPrecision;
+  return {
+    model,
+    routes: config.origins.get("routes") ?? "default",
+    records: scored.length,
+    failed,
+    evaluation: evaluate(
+      scored.map((row) => row.turns),
+      routeNames(scored, config.routes.routes),
+    ),
+    calibration: calibrate(turns),
+    latency: summariseTimes(times),
+    ...(target !== undefined && { threshold: { target, found: thresholdFor(turns, target) } }),
+    ...(histories && { histories }),
+    ...(comparison && { comparison }),
+    misses: turns.filter((turn) => !isRight(turn)),
+  };
+}
+
+/** The report on stdout or in the file of `--output`; the page in the file of `--html`. */
+async function print(report: EvaluationReport, options: EvalOptions, io: Surroundings): Promise<void> {
+  if (options.html !== undefined) {
+    const { formatEvaluationHtml } = await import("../ui/eval-html.js");
+    await write(resolve(io.cwd(), options.html), formatEvaluationHtml(report));
+  }
+  const { output: path, json } = options;
+  const output = path === undefined ? streamOutput(io.stdout) : fileOutput(path);
+  if (json) {
+    const { formatEvaluationJson } = await import("../ui/eval-json.js");
+    await output.write(`${formatEvaluationJson(report)}\n`);
+  } else {
+    const { formatEvaluation } = await import("../ui/eval-report.js");
+    const chalk = createChalk(path === undefined && hasColour(io.stdout, io.env));
+    await output.write(formatEvaluation(report, chalk, io.stdout.columns ?? 80));
+  }
+  await output.close();
+}
+
+async function write(path: string, text: string): Promise<void> {
+  const output = fileOutput(path);
+  await output.write(text);
+  await output.close();
+}
+
+/** `--fail-under`: said on stderr, and an exit code of its own. */
+function verdict({ evaluation }: EvaluationReport, { failUnder }: EvalOptions, io: Surroundings): number[] {
+  const { accuracy } = evaluation.turns;
+  if (failUnder === undefined || accuracy >= failUnder) return [];
+  io.stderr.write(`arch-route: accuracy ${accuracy.toFixed(4)} is under --fail-under ${failUnder}\n`);
+  return [BELOW];
+}
+
+function interruption(signal: AbortSignal, { scored }: Scoring, io: Surroundings): number[] {
+  if (!signal.aborted) return [];
+  io.stderr.write(`arch-route: interrupted after ${scored.length} records\n`);
+  return [signal.reason as number];
+}
+
+function nothingScored(failures: readonly FailedRow[], io: Surroundings): number {
+  if (failures.length === 0) throw new ArchRouteError("E_READ", "there are no labelled conversations in the input");
+  reportFailures(failures, io);
+  return gravestExitCode(failures.map(({ error }) => exitCodes[error.code]));
+}
+
+function reportFailures(failures: readonly FailedRow[], io: Surroundings): void {
+  for (const { source, line, error } of failures.slice(0, MOST_ERRORS)) {
+    io.stderr.write(formatError(error).replace("arch-route: ", () => `arch-route: ${printable(source)}:${line}: `));
+  }
+  const more = failures.length - MOST_ERRORS;
+  if (more > 0) io.stderr.write(`arch-route: and ${more} more records that could not be scored\n`);
+}
