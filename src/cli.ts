@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type { Surroundings } from "./commands/route.js";
 import { type CommandSpec, commandSpecs, type OptionSpec, routeSpec } from "./commands/table.js";
 import { ArchRouteError, BUG, exitCodes } from "./core/errors.js";
+import { printable } from "./core/printable.js";
 import { packageVersion } from "./io/bundled.js";
 import type { Flags } from "./io/config.js";
 
@@ -45,11 +46,11 @@ async function explain(error: unknown, io: Surroundings, verbose: boolean): Prom
   if (error instanceof ArchRouteError) {
     const { formatError } = await import("./ui/format.js");
     io.stderr.write(formatError(error));
-    if (verbose) io.stderr.write(`${error.stack}\n`);
+    if (verbose) io.stderr.write(`${printable(error.stack ?? "")}\n`);
     return exitCodes[error.code];
   }
   const stack = error instanceof Error ? error.stack : String(error);
-  io.stderr.write(`arch-route: a defect of this program, please report it:\n${stack}\n`);
+  io.stderr.write(`arch-route: a defect of this program, please report it:\n${printable(stack ?? "")}\n`);
   return BUG;
 }
 
@@ -138,7 +139,7 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
 
 /** The parser's words as one line of ours, with what to do. */
 function usageError(text: string): string {
-  const what = text
+  const what = printable(text)
     .replace(/^error: /, "")
     .trim()
     .replace(/\.?\s*\n\s*/g, " ")

@@ -74,6 +74,7 @@ describe("layers", () => {
       "src/commands/table.ts",
       "src/core/errors.ts",
       "src/io/bundled.ts",
+      "src/core/printable.ts",
       "src/io/input-format.ts",
     ];
     const loaded = importsOf("src/cli.ts").filter(({ kind }) => kind === "static");
@@ -99,7 +100,7 @@ describe("packages", () => {
     { name: "cosmiconfig", home: /^src\/io\/config-search\.ts$/ },
     { name: "execa", home: /^src\/io\/spawn\.ts$/, unused: !files.includes("src/io/spawn.ts") },
     // Whoever writes for people is handed one and names its type.
-    { name: "chalk", home: /^src\/ui\/format\.ts$/, types: /^src\/ui\/[^/]+\.ts$/ },
+    { name: "chalk", home: /^src\/ui\/colour\.ts$/, types: /^src\/ui\/[^/]+\.ts$/ },
     { name: "ink", home: /^src\/ui\/[^/]+\.tsx$/ },
     // JSX needs it, no file has to name it.
     { name: "react", home: /^src\/ui\/[^/]+\.tsx$/, unused: true },

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { exitCodes } from "../src/core/errors.js";
 import { bundledRouteNames } from "../src/io/bundled.js";
-import { parseConfig, settingKeys } from "../src/io/config-file.js";
+import { parseConfig } from "../src/io/config-file.js";
+import { settingKeys } from "../src/io/settings.js";
 import { runCli } from "./helpers/run-cli.js";
 
 const readme = readFileSync("README.md", "utf8");

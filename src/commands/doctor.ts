@@ -11,7 +11,7 @@ import { findModel, type ModelFile } from "../io/model-file.js";
 import { findStores } from "../io/model-stores.js";
 import { hasColour, type Streams } from "../io/streams.js";
 import { hashFile, markVerified } from "../io/verified.js";
-import { createChalk } from "../ui/format.js";
+import { createChalk } from "../ui/colour.js";
 import { type Finding, formatFinding } from "../ui/format-doctor.js";
 
 /** What a doctor may be given in place of the real thing. */

@@ -3,15 +3,7 @@ import { printable } from "../core/printable.js";
 import type { InputFormat } from "../io/input-format.js";
 import type { Output } from "../io/output.js";
 import { hasColour, type Streams } from "../io/streams.js";
-import {
-  createChalk,
-  type Executed,
-  formatError,
-  formatExplanation,
-  formatJson,
-  formatPlain,
-  type Result,
-} from "../ui/format.js";
+import { type Executed, formatError, formatJson, formatPlain, type Result, type Routed } from "../ui/format.js";
 import type { Progress } from "../ui/progress.js";
 import type { RouteOptions } from "./options.js";
 
@@ -29,15 +21,14 @@ const REDRAW = 100;
 
 /** `batch`: a line of output stands for a record, and what went wrong is summed up at the end. */
 export function createReport(options: RouteOptions, output: Output, io: Streams, batch: boolean): Report {
-  const chalk = createChalk(hasColour(io.stdout, io.env));
   const codes = new Set<number>();
   const routes = new Map<string, number>();
   const started = Date.now();
   let [records, failed, unsure, failedCommands, drawn] = [0, 0, 0, 0, 0];
   let progress: Progress | undefined;
 
-  function format(result: Result, format: InputFormat | undefined): string {
-    if (options.explain && "routing" in result) return formatExplanation(result, chalk, options.top);
+  async function format(result: Result, format: InputFormat | undefined): Promise<string> {
+    if (options.explain && "routing" in result) return await explain(result, options.top, io);
     if (isJson(options, format)) return `${formatJson(result, options.top)}\n`;
     if ("error" in result && !batch) return "";
     return formatPlain(result, options.top, batch);
@@ -69,7 +60,7 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
     failedCommands: () => failedCommands,
     async add(result, { source, format: as }) {
       count(result);
-      await output.write(format(result, as));
+      await output.write(await format(result, as));
       if ("error" in result && !(batch && isJson(options, as)))
         say(io, located(result.error, source, result.line, batch));
       await draw();
@@ -84,6 +75,14 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
       return gravestExitCode(interrupted === undefined ? codes : [...codes, interrupted]);
     },
   };
+}
+
+async function explain(routed: Routed, top: number | undefined, io: Streams): Promise<string> {
+  const [{ createChalk }, { formatExplanation }] = await Promise.all([
+    import("../ui/colour.js"),
+    import("../ui/explanation.js"),
+  ]);
+  return formatExplanation(routed, createChalk(hasColour(io.stdout, io.env)), top);
 }
 
 function isJson(options: RouteOptions, format: InputFormat | undefined): boolean {

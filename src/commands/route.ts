@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { constants } from "node:os";
 import { takeHistory } from "../core/conversation.js";
 import type { Engine } from "../core/engine.js";
-import { ArchRouteError } from "../core/errors.js";
-import { jsonLine } from "../core/printable.js";
+import { ArchRouteError, exitCodes, gravestExitCode } from "../core/errors.js";
+import { jsonLine, printable } from "../core/printable.js";
 import { buildPrompt, chatText } from "../core/prompt.js";
 import { createRouter } from "../core/router.js";
 import { type Config, type Flags, resolveConfig } from "../io/config.js";
@@ -11,8 +11,7 @@ import { isSameFile, type RawRecord } from "../io/input.js";
 import { listenForInterrupts, type SignalSource } from "../io/interrupt.js";
 import { fileOutput, type Output, streamOutput } from "../io/output.js";
 import type { Streams } from "../io/streams.js";
-import { formatNote } from "../ui/format.js";
-import { execute, executeCaptured, showCommands } from "./exec.js";
+import { formatJson, formatNote } from "../ui/format.js";
 import { gather, type Request } from "./gather.js";
 import { inOrder, until } from "./in-order.js";
 import { type EngineUse, openEngine } from "./open-engine.js";
@@ -20,7 +19,6 @@ import type { RouteOptions } from "./options.js";
 import { createReport } from "./report.js";
 import { type RoutedRecord, readRaw, routeRecord } from "./route-record.js";
 import { sessionId } from "./session.js";
-import { warmUp } from "./warmup.js";
 
 /** The process, and what a test may put in place of the engine. */
 export interface Surroundings extends Streams, SignalSource {
@@ -77,6 +75,8 @@ async function routeSingle(raw: RawRecord, run: Run): Promise<number> {
   );
   const runs = (options.exec || options.dryRun) && !options.json && "routing" in routed;
   if (!runs) return await finishSingle(routed, raw, run);
+  // Loaded when there is something to run: it takes a fifth of the time of a routing.
+  const { execute, showCommands } = await import("./exec.js");
   if (options.dryRun) await showCommands(routed, routed.record.conversation, config, output);
   if (options.dryRun) return await output.close().then(() => 0);
   // From here on signals are the command's: it is told, and we end when it does.
@@ -95,6 +95,7 @@ async function startWarmup(raw: RawRecord, run: Run): Promise<void> {
   if ("error" in raw || config.warmup === undefined) return;
   const { conversation } = await readRaw(raw);
   const session = options.session === undefined ? undefined : sessionId(options.session, conversation);
+  const { warmUp } = await import("./warmup.js");
   await warmUp(conversation, session, config, (other) => open(run, other, false));
 }
 
@@ -125,7 +126,8 @@ async function routeBatch(first: RawRecord, rest: AsyncGenerator<RawRecord>, run
   } finally {
     await router.dispose();
     interrupt.dispose();
-    if (halt.records.aborted || output.readerGone) io.stdin.destroy();
+    // What was not read is not wanted, and a pipe that stays open would keep this process alive.
+    io.stdin.destroy();
   }
   return await report.finish(interrupt.signal.aborted ? interrupt.signal.reason : undefined);
 }
@@ -168,6 +170,7 @@ async function captured(
 ): Promise<RoutedRecord> {
   const { config, options, io, warn } = run;
   if (!options.exec || options.dryRun || "error" in routed) return routed;
+  const { executeCaptured } = await import("./exec.js");
   const context = { config, io, warn, signal, id: recordId(raw) };
   return {
     ...(await executeCaptured(routed, routed.record.conversation, options.maxOutputBytes, context)),
@@ -194,15 +197,30 @@ async function showPrompts(
   run: Run,
   isBatch: boolean,
 ): Promise<number> {
-  const { config, output } = run;
+  const { config, io, output } = run;
+  const codes = new Set<number>();
   for await (const raw of chain(first, rest)) {
-    if ("error" in raw) throw raw.error;
-    const { conversation, routes = config.routes.routes } = await readRaw(raw);
-    const text = chatText(buildPrompt(routes, takeHistory(conversation, config.history), config.unicode));
-    await output.write(isBatch ? `${jsonLine(text)}\n` : text);
+    try {
+      if ("error" in raw) throw raw.error;
+      const { conversation, routes = config.routes.routes } = await readRaw(raw);
+      const text = chatText(buildPrompt(routes, takeHistory(conversation, config.history), config.unicode));
+      await output.write(
+        isBatch
+          ? `${jsonLine(text)}
+`
+          : io.stdout.isTTY
+            ? printable(text)
+            : text,
+      );
+    } catch (error) {
+      if (!isBatch || !(error instanceof ArchRouteError) || error.code === "E_OUTPUT") throw error;
+      codes.add(exitCodes[error.code]);
+      await output.write(`${formatJson({ line: raw.line, error })}
+`);
+    }
   }
   await output.close();
-  return 0;
+  return gravestExitCode(codes);
 }
 
 function refuseOverwriting({ sources }: Request, { output }: RouteOptions): void {

@@ -4,8 +4,9 @@ import { checkTexts, type Finding } from "../core/route-check.js";
 import { probeRoutes } from "../core/route-probe.js";
 import { type Config, type Flags, resolveConfig } from "../io/config.js";
 import { hasColour } from "../io/streams.js";
+import { createChalk } from "../ui/colour.js";
 import { formatFindings } from "../ui/findings.js";
-import { createChalk, formatError } from "../ui/format.js";
+import { formatError } from "../ui/format.js";
 import { openEngine } from "./open-engine.js";
 import type { Surroundings } from "./route.js";
 

@@ -25,7 +25,8 @@ export async function withSession(
   const { decision, step } = keepSession(routing, previous, config.sessionMargin);
   if (decision.outcome === "matched") {
     await writeSession(config.folders, id, decision.route).catch((cause: Error) => {
-      warn(`session: it cannot be remembered: ${cause.message}`);
+      // Without the path of the file, which is another one each time.
+      warn(`session: it cannot be remembered: ${cause.message.replace(/, .*/s, "")}`);
     });
   }
   return { ...routing, ...decision, session: step };

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import * as cosmiconfig from "cosmiconfig/dist/Explorer.js";
 import { bundledRoutes } from "./bundled.js";
-import { parseConfig, type Settings } from "./config-file.js";
 import { readRouteSet } from "./route-set-file.js";
+import type { Settings } from "./settings.js";
 import { fingerprint } from "./trust.js";
 
 /** A configuration file that was found. */
@@ -66,7 +66,10 @@ async function search(
   searchPlaces: readonly string[],
 ): Promise<(FoundFile & { readonly text: string }) | undefined> {
   // The settings are wrapped: a key `$import` in the file is an unknown key, never an order to cosmiconfig to read others.
-  const load = (path: string, text: string) => ({ values: parseConfig(path, text), text });
+  const load = async (path: string, text: string) => {
+    const { parseConfig } = await import("./config-file.js");
+    return { values: parseConfig(path, text), text };
+  };
   const explorer = new Explorer({
     moduleName: "arch-route",
     searchPlaces,

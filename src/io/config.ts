@@ -4,11 +4,11 @@ import type { StdinMode } from "../core/dispatch.js";
 import type { Unicode } from "../core/prompt.js";
 import type { RouteSet } from "../core/route.js";
 import { DEFAULT_ROUTES } from "./bundled.js";
-import { type gpuModes, parseSetting, type Settings, settingKeys } from "./config-file.js";
 import { findProjectFile, findUserFile, type ProjectFile } from "./config-search.js";
 import { type Folders, findFolders } from "./folders.js";
 import { findStores, type Stores } from "./model-stores.js";
 import { readRouteSet } from "./route-set-file.js";
+import { type gpuModes, parseSetting, type Settings, settingKeys } from "./settings.js";
 import type { Streams } from "./streams.js";
 import { isTrusted } from "./trust.js";
 

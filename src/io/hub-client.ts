@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import { type Dispatcher, EnvHttpProxyAgent, Pool, request } from "undici";
 import { ArchRouteError } from "../core/errors.js";
 import { packageVersion } from "./bundled.js";
 import { type Environment, homeFolder } from "./folders.js";
@@ -65,15 +65,17 @@ export async function createHubClient({ env, offline, patience, signal }: HubOpt
 
 /** Proxies as curl takes them from the environment; Node 20's own fetch does not know them. */
 function createDispatcher(env: Environment, { stall }: Patience): EnvHttpProxyAgent {
+  const limits = { headersTimeout: stall, bodyTimeout: stall };
   const all = env["all_proxy"] || env["ALL_PROXY"] || "";
   try {
     return new EnvHttpProxyAgent({
       httpProxy: env["http_proxy"] || env["HTTP_PROXY"] || all,
       httpsProxy: env["https_proxy"] || env["HTTPS_PROXY"] || all,
       noProxy: env["no_proxy"] || env["NO_PROXY"] || "",
-      headersTimeout: stall,
-      bodyTimeout: stall,
+      ...limits,
       connect: { timeout: stall },
+      // A proxy that takes the connection and then says nothing: the library's own limit for that is five minutes.
+      clientFactory: (origin, options) => new Pool(origin, { ...options, ...limits }),
     });
   } catch (cause) {
     throw new ArchRouteError("E_CONFIG", `the proxy cannot be used: ${(cause as Error).message}`, {
@@ -86,7 +88,7 @@ function createDispatcher(env: Environment, { stall }: Patience): EnvHttpProxyAg
 async function send(
   url: URL,
   headers: Readonly<Record<string, string>>,
-  { dispatcher, signal }: { dispatcher: Dispatcher; signal: AbortSignal | undefined },
+  { dispatcher, signal }: { readonly dispatcher: Dispatcher; readonly signal: AbortSignal | undefined },
 ): Promise<HubResponse> {
   try {
     return await request(url, { dispatcher, headers, ...(signal && { signal }) });

@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ArchRouteError } from "../core/errors.js";
 import { bundledRouteNames, bundledRoutes } from "./bundled.js";
-import { parseRouteSet, type RouteSetSettings } from "./config-file.js";
+import type { RouteSetSettings } from "./settings.js";
 
 const LARGEST = 16 * 1024 * 1024;
 
@@ -14,8 +14,12 @@ export interface RouteSetFile {
 
 /** A route set by the name of a shipped one, or by path (from `folder`). Throws E_CONFIG. */
 export async function readRouteSet(reference: string, folder: string): Promise<RouteSetFile> {
-  const path = bundledRoutes(reference) ?? resolve(folder, reference);
+  const bundled = bundledRoutes(reference);
+  const path = bundled ?? resolve(folder, reference);
   const text = await readConfigText(path, "routes");
+  // The shipped sets are known to be right, and the YAML reader takes longer to load than the routing itself.
+  if (bundled !== undefined) return { settings: JSON.parse(text) as RouteSetSettings, text };
+  const { parseRouteSet } = await import("./config-file.js");
   return { settings: parseRouteSet(path, text), text };
 }
 

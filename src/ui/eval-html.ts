@@ -58,7 +58,7 @@ export function formatEvaluationHtml(report: EvaluationReport): string {
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width">
 <title>Accuracy ${percent(report.evaluation.turns.accuracy)} – arch-route eval</title>
-<link rel="icon" href="data:,"><style>${style}</style></head><body>
+<style>${style}</style></head><body>
 ${summary(report)}
 <h2>Routes</h2>${routeTable(report.evaluation.routes)}
 <h2>Labels (rows) and decisions (columns)</h2><div class="scroll">${confusionMatrix(report.evaluation.confusion)}</div>

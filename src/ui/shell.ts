@@ -36,31 +36,41 @@ export function completionScript(shell: CompletionShell, completion: Completion)
 const ask = (what: string) => `arch-route completion --list ${what} 2>/dev/null`;
 
 function bash({ commands, subcommands, options }: Completion): string {
+  const list = (words: readonly string[]) => `$'${words.join("\\n")}'`;
+  const offer = (words: string) => `COMPREPLY=($(compgen -W ${words} -- "$word"))`;
+  const files = 'COMPREPLY+=($(compgen -f -- "$word"))';
   const cases = options.flatMap(({ long, short, value }) => {
     const names = [short, long].filter((name) => name !== undefined).join("|");
     if (value === undefined) return [];
     if (value === "any") return [`    ${names}) return ;;`];
-    if (value === "file") return [`    ${names}) COMPREPLY=($(compgen -f -- "$word")); return ;;`];
-    if ("words" in value)
-      return [`    ${names}) COMPREPLY=($(compgen -W "${value.words.join(" ")}" -- "$word")); return ;;`];
+    if (value === "file") return [`    ${names}) ${files}; return ;;`];
+    if ("words" in value) return [`    ${names}) ${offer(list(value.words))}; return ;;`];
     return [
-      `    ${names}) COMPREPLY=($(compgen -W "$(${ask(value.ask)})" -- "$word") $(compgen -f -- "$word")); return ;;`,
+      `    ${names}) ${offer(`"$(${ask(value.ask)})"`)}; COMPREPLY=("\${COMPREPLY[@]#"$colon"}"); ${files}; return ;;`,
     ];
   });
-  const second = [...subcommands].map(([name, words]) => `    ${name}) words="${words.join(" ")}" ;;`);
+  const second = [...subcommands].map(([name, words]) => `    ${name}) words=${list(words)} ;;`);
   return `# bash completion of arch-route; in ~/.bashrc: eval "$(arch-route completion bash)"
 _arch_route() {
-  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} words=""
+  local IFS=$'\\n' at=$COMP_CWORD words=
+  local word=\${COMP_WORDS[at]} before=\${COMP_WORDS[at-1]} colon=
+  # bash takes apart what is written with : or = in it.
+  if [ "$before" = : ] && [ "$at" -ge 3 ]; then word=\${COMP_WORDS[at-2]}:$word before=\${COMP_WORDS[at-3]}
+  elif [ "$word" = : ] && [ "$at" -ge 2 ]; then word=$before: before=\${COMP_WORDS[at-2]}
+  elif [ "$before" = = ] && [ "$at" -ge 2 ]; then before=\${COMP_WORDS[at-2]}
+  elif [ "$word" = = ]; then word=
+  fi
+  case $word in *:*) colon=\${word%"\${word##*:}"} ;; esac
   COMPREPLY=()
   case $before in
 ${cases.join("\n")}
   esac
-  case $word in -*) COMPREPLY=($(compgen -W "${options.map(({ long }) => long).join(" ")} --help --version" -- "$word")); return ;; esac
-  if [ "$COMP_CWORD" -eq 1 ]; then words="${commands.map(([name]) => name).join(" ")}"; fi
-  if [ "$COMP_CWORD" -eq 2 ]; then case $before in
+  case $word in -*) ${offer(list([...options.map(({ long }) => long), "--help", "--version"]))}; return ;; esac
+  if [ "$at" -eq 1 ]; then words=${list(commands.map(([name]) => name))}; fi
+  if [ "$at" -eq 2 ]; then case $before in
 ${second.join("\n")}
   esac; fi
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
+  ${offer('"$words"')}
 }
 complete -o filenames -o bashdefault -F _arch_route arch-route
 `;

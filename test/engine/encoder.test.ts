@@ -1,0 +1,279 @@
+import { describe, expect, it } from "vitest";
+import type { Conversation, Message } from "../../src/core/conversation.js";
+import {
+  createEncoderEngine,
+  type EmbeddingModel,
+  type EncoderHead,
+  queryText,
+  routeText,
+} from "../../src/engine/encoder.js";
+
+const U = (content: string): Message => ({ role: "user", content });
+const A = (content: string): Message => ({ role: "assistant", content });
+const route = (name: string, description = "d") => ({ name, description });
+
+interface FakeEmbedding extends EmbeddingModel {
+  /** Every text that was embedded, as its tokens, in order. */
+  readonly embedded: (readonly number[])[];
+  readonly mostAtOnce: () => number;
+  readonly disposed: () => boolean;
+}
+
+/** Tokens are code points; the vector of a text is looked up, by default one that depends on its first letter. */
+function fakeEmbedding(vectors: Readonly<Record<string, readonly number[]>> = {}): FakeEmbedding {
+  const embedded: (readonly number[])[] = [];
+  let [atOnce, mostAtOnce, disposed] = [0, 0, false];
+  return {
+    embedded,
+    mostAtOnce: () => mostAtOnce,
+    disposed: () => disposed,
+    tokenize: (text) => Array.from(text, (char) => char.codePointAt(0) ?? 0),
+    async embed(tokens) {
+      embedded.push(tokens);
+      mostAtOnce = Math.max(mostAtOnce, ++atOnce);
+      await new Promise((resolve) => setImmediate(resolve));
+      atOnce--;
+      const text = String.fromCodePoint(...tokens);
+      if (text === "fail") throw new Error("no vector");
+      return vectors[text] ?? [tokens[0] ?? 0, 100, 1];
+    },
+    async dispose() {
+      disposed = true;
+    },
+  };
+}
+
+const head: EncoderHead = {
+  scale: 10,
+  bias: 1,
+  directions: [
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  offsets: [-2, 0.5],
+};
+const noHead: EncoderHead = { scale: 10, bias: 0, directions: [], offsets: [] };
+
+describe("the encoder's scores", () => {
+  it("are softmax over scale · cos of the routes and logsumexp(bias, scale · cos + offset) of other", async () => {
+    const embedding = fakeEmbedding({
+      q: [3, 4, 0],
+      "a: d": [2, 0, 0],
+      "b: d": [0, 0.5, 0],
+      "c: d": [-1, 0, 1],
+    });
+    const engine = createEncoderEngine("m", embedding, head);
+    const { logProbabilities } = await engine.rank([route("a"), route("b"), route("c")], [U("q")]);
+    // By hand: q is (0.6, 0.8, 0); cosines 0.6, 0.8, -0.6/√2; the directions' 0.8 and 0.
+    const other = Math.log(Math.exp(1) + Math.exp(10 * 0.8 - 2) + Math.exp(10 * 0 + 0.5));
+    expect(other).toBeCloseTo(6.0107666, 6);
+    const logits = [6, 8, -4.2426407, other];
+    const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+    logits.forEach((logit, index) => {
+      expect(logProbabilities[index]).toBeCloseTo(logit - total, 6);
+    });
+    expect(Math.exp(logProbabilities[1] as number)).toBeCloseTo(0.786077, 5);
+  });
+
+  it("give other its bias alone if there are no directions", async () => {
+    const embedding = fakeEmbedding({ q: [1, 0, 0], "a: d": [0, 1, 0] });
+    const { logProbabilities } = await createEncoderEngine("m", embedding, noHead).rank([route("a")], [U("q")]);
+    expect(logProbabilities.map(Math.exp)).toEqual([expect.closeTo(0.5, 12), expect.closeTo(0.5, 12)]);
+  });
+
+  it("do not depend on how long vectors are", async () => {
+    const short = fakeEmbedding({ q: [1, 2, 3], "a: d": [3, 1, 0] });
+    const long = fakeEmbedding({ q: [1e3, 2e3, 3e3], "a: d": [3e-3, 1e-3, 0] });
+    const [one, two] = await Promise.all(
+      [short, long].map((embedding) => createEncoderEngine("m", embedding, head).rank([route("a")], [U("q")])),
+    );
+    expect(two?.logProbabilities[0]).toBeCloseTo(one?.logProbabilities[0] as number, 12);
+  });
+
+  it("are numbers for a vector of zeros, and for logits that overflow exp", async () => {
+    const embedding = fakeEmbedding({ q: [0, 0, 0], big: [1, 0, 0], "a: d": [1, 0, 0] });
+    const engine = createEncoderEngine("m", embedding, { ...noHead, scale: 5000 });
+    for (const text of ["q", "big"]) {
+      const { logProbabilities } = await engine.rank([route("a"), route("b")], [U(text)]);
+      expect(logProbabilities.map(Math.exp).reduce((sum, share) => sum + share)).toBeCloseTo(1, 12);
+    }
+  });
+
+  it("have no in-set share: the encoder can say nothing else", async () => {
+    const scores = await createEncoderEngine("m", fakeEmbedding(), head).rank([route("a")], [U("q")]);
+    expect(scores).not.toHaveProperty("inSet");
+  });
+});
+
+describe("the encoder", () => {
+  it("embeds a route once, and says how many tokens that saved", async () => {
+    const embedding = fakeEmbedding();
+    const engine = createEncoderEngine("m", embedding, head);
+    const routes = [route("ab"), route("cde")];
+    // "ab: d" has 5 tokens, "cde: d" 6.
+    expect((await engine.rank(routes, [U("first")])).tokens).toEqual({ prompt: 5 + 5 + 6, cached: 0 });
+    expect((await engine.rank(routes, [U("next one")])).tokens).toEqual({ prompt: 8 + 5 + 6, cached: 11 });
+    expect((await engine.rank([route("cde"), route("new")], [U("x")])).tokens).toEqual({
+      prompt: 1 + 6 + 6,
+      cached: 6,
+    });
+    expect(embedding.embedded.map((tokens) => String.fromCodePoint(...tokens))).toEqual([
+      "first",
+      "ab: d",
+      "cde: d",
+      "next one",
+      "x",
+      "new: d",
+    ]);
+  });
+
+  it("embeds a route anew if its description changed", async () => {
+    const embedding = fakeEmbedding();
+    const engine = createEncoderEngine("m", embedding, head);
+    await engine.rank([route("a", "one")], [U("x")]);
+    expect((await engine.rank([route("a", "two")], [U("x")])).tokens.cached).toBe(0);
+  });
+
+  it("gives the same scores from remembered routes as from new ones", async () => {
+    const engine = createEncoderEngine("m", fakeEmbedding(), head);
+    const routes = [route("x"), route("yy")];
+    const first = await engine.rank(routes, [U("hello")]);
+    expect((await engine.rank(routes, [U("hello")])).logProbabilities).toEqual(first.logProbabilities);
+  });
+
+  it("does not remember routes without end", async () => {
+    const embedding = fakeEmbedding();
+    const engine = createEncoderEngine("m", embedding, head);
+    const many = Array.from({ length: 4097 }, (_, index) => route(`route${index}`));
+    await Promise.all([engine.rank(many.slice(0, 2000), [U("x")]), engine.rank(many.slice(2000), [U("x")])]);
+    expect((await engine.rank([many[0] ?? route("")], [U("x")])).tokens.cached).toBe(0);
+  });
+
+  it.each([
+    ["158 tokens whole", 158, 158, false],
+    ["the first 158 of 159 tokens", 159, 158, true],
+    ["the first 158 of 700 tokens", 700, 158, true],
+    ["no tokens", 0, 0, false],
+  ])("reads %s", async (_, length, read, trimmed) => {
+    const embedding = fakeEmbedding();
+    const scores = await createEncoderEngine("m", embedding, head).rank([route("a")], [U("x".repeat(length))]);
+    expect(embedding.embedded[0]).toHaveLength(read);
+    expect(scores.tokens.prompt).toBe(read + 4);
+    expect(scores.trimmed).toBe(trimmed);
+  });
+
+  it("cuts a route's text as well, which does not count as trimming the conversation", async () => {
+    const embedding = fakeEmbedding();
+    const scores = await createEncoderEngine("m", embedding, head).rank([route("a", "x".repeat(500))], [U("q")]);
+    expect(embedding.embedded[1]).toHaveLength(158);
+    expect(scores.trimmed).toBe(false);
+  });
+
+  it("serves overlapping calls one after the other, in order", async () => {
+    const embedding = fakeEmbedding();
+    const engine = createEncoderEngine("m", embedding, head);
+    await Promise.all(["first", "second", "third"].map((text) => engine.rank([route("r")], [U(text)])));
+    expect(embedding.mostAtOnce()).toBe(1);
+    const texts = embedding.embedded.map((tokens) => String.fromCodePoint(...tokens));
+    expect(texts).toEqual(["first", "r: d", "second", "third"]);
+  });
+
+  it("serves the calls after one that failed", async () => {
+    const engine = createEncoderEngine("m", fakeEmbedding(), head);
+    const failing = engine.rank([route("a")], [U("fail")]);
+    const next = engine.rank([route("a")], [U("fine")]);
+    await expect(failing).rejects.toThrow("no vector");
+    expect((await next).logProbabilities).toHaveLength(2);
+  });
+
+  it("disposes of its model", async () => {
+    const embedding = fakeEmbedding();
+    await createEncoderEngine("m", embedding, head).dispose();
+    expect(embedding.disposed()).toBe(true);
+  });
+});
+
+// The expected texts are what the training code's Python makes of these (words, route_text in router.py).
+describe("routeText", () => {
+  it.each([
+    ["bug_fixing", "bug fixing"],
+    ["codeGeneration", "code generation"],
+    ["HTMLParser", "htmlparser"],
+    ["parseHTTPResponse2Xml", "parse httpresponse2 xml"],
+    ["legal/contractReview", "legal contract review"],
+    ["travel.booking-EU", "travel booking eu"],
+    ["a::b", "a b"],
+    ["a_-/.:b", "a b"],
+    ["__init__", "init"],
+    ["-x-", "x"],
+    ["_", ""],
+    ["v2.0Beta", "v2 0 beta"],
+    ["x1Y2Z", "x1 y2 z"],
+    ["日本語", "日本語"],
+    ["ÉtéChaud", "étéchaud"],
+    ["éA", "éa"],
+    ["straßeNeu", "straße neu"],
+    ["İstanbul", "i̇stanbul"],
+    ["ΣΊΣΥΦΟΣ", "σίσυφος"],
+    [" spaced  out ", "spaced  out"],
+    ["C++", "c++"],
+    ["snake_case.withCamel-And/Slash", "snake case with camel and slash"],
+  ])("reads %j as %j", (name, words) => {
+    expect(routeText({ name, description: "D: d" })).toBe(`${words}: D: d`);
+  });
+});
+
+// As above, from query_text in router.py; Python counts code points.
+describe("queryText", () => {
+  it.each<[string, Conversation, string, boolean]>([
+    ["one message", [U("hi")], "hi", true],
+    ["an empty message", [U("")], "", true],
+    ["700 characters", [U("x".repeat(700))], "x".repeat(700), true],
+    ["701 characters", [U("x".repeat(701))], "x".repeat(700), false],
+    ["700 astral characters", [U("🙂".repeat(700))], "🙂".repeat(700), true],
+    ["701 astral characters", [U("🙂".repeat(701))], "🙂".repeat(700), false],
+    ["an astral character at the limit", [U(`${"x".repeat(699)}🙂y`)], `${"x".repeat(699)}🙂`, false],
+    ["an astral character over the limit", [U(`${"x".repeat(700)}🙂`)], "x".repeat(700), false],
+    ["a megabyte", [U("🙂".repeat(1 << 18))], "🙂".repeat(700), false],
+    ["lone surrogates", [U("\ud800".repeat(701))], "\ud800".repeat(700), false],
+    ["combining marks", [U("e\u0301".repeat(351))], "e\u0301".repeat(350), false],
+    ["a greeting before", [A("welcome"), U("hi")], "hi", false],
+    ["two user messages", [U("a"), U("b")], "b | before: a", true],
+    ["three turns", [U("1"), A("r1"), U("2")], "2 | before: 1 | reply: r1", true],
+    ["five turns", [U("1"), A("r1"), U("2"), A("r2"), U("3")], "3 | before: 2 | reply: r2", false],
+    ["a reply after", [U("1"), U("2"), A("late")], "2 | before: 1 | reply: late", true],
+    ["an empty reply", [U("1"), A(""), U("2")], "2 | before: 1 | reply: ", true],
+    [
+      "an astral character at the limit of the message before",
+      [U(`${"b".repeat(199)}🙂z`), U("now")],
+      `now | before: ${"b".repeat(199)}🙂`,
+      false,
+    ],
+    ["exactly 200 characters before", [U("b".repeat(200)), U("now")], `now | before: ${"b".repeat(200)}`, true],
+    [
+      "an astral character at the limit of the reply",
+      [U("a"), A(`${"r".repeat(119)}👍z`), U("now")],
+      `now | before: a | reply: ${"r".repeat(119)}👍`,
+      false,
+    ],
+    [
+      "exactly 120 astral characters of reply",
+      [U("a"), A("👍".repeat(120)), U("now")],
+      `now | before: a | reply: ${"👍".repeat(120)}`,
+      true,
+    ],
+  ])("reads %s", (_, conversation, text, whole) => {
+    expect(queryText(conversation)).toEqual({ text, whole });
+  });
+});
+
+describe("trimmed", () => {
+  it.each<[string, Conversation, boolean]>([
+    ["false if all was read", [U("short")], false],
+    ["true if text was left out", [U("1"), A("2"), U("3"), A("4"), U("5")], true],
+    ["true if tokens were left out", [U("x".repeat(200))], true],
+  ])("is %s", async (_, conversation, trimmed) => {
+    const scores = await createEncoderEngine("m", fakeEmbedding(), head).rank([route("a")], conversation);
+    expect(scores.trimmed).toBe(trimmed);
+  });
+});
