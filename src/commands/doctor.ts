@@ -135,6 +135,7 @@ function threadFinding({ threads }: Subject, machine: Machine): Found {
   );
 }
 
+/** What native code makes of the model, and of `mini` if it can make nothing of the model. */
 async function* nativeFindings(modelPath: string, subject: Subject, tools: DoctorTools): AsyncGenerator<Found> {
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
@@ -146,7 +147,12 @@ async function* nativeFindings(modelPath: string, subject: Subject, tools: Docto
     yield gpuFinding(report, subject, warnings);
     yield timingFinding(report);
   } catch (error) {
-    yield problem("library", error, "install arch-route again; on Alpine and other musl systems there is no binary");
+    if (modelPath === embeddedModel.path) {
+      yield problem("library", error, "install arch-route again; on Alpine and other musl systems there is no binary");
+    } else {
+      yield problem("model", error, "use --model mini, or another file");
+      yield* nativeFindings(embeddedModel.path, subject, tools);
+    }
   }
 }
 

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { calibrate, thresholdFor } from "../core/calibration.js";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
@@ -7,11 +6,12 @@ import type { Comparison, EvaluationReport, HistoryContrast } from "../core/eval
 import { printable } from "../core/printable.js";
 import { createRouter } from "../core/router.js";
 import { type Config, type Flags, resolveConfig } from "../io/config.js";
+import { isSameFile } from "../io/input.js";
 import { listenForInterrupts } from "../io/interrupt.js";
 import { fileOutput, streamOutput } from "../io/output.js";
 import { hasColour } from "../io/streams.js";
 import { createChalk } from "../ui/colour.js";
-import { formatError } from "../ui/format.js";
+import { formatError, formatNote } from "../ui/format.js";
 import { compare, sweepHistory } from "./eval-compare.js";
 import { followProgress } from "./eval-progress.js";
 import { type FailedRow, type LabelledRow, readRows } from "./eval-rows.js";
@@ -41,8 +41,9 @@ export async function evalCommand(
   flags: Flags,
   io: Surroundings,
 ): Promise<number> {
+  refuseOverwriting(files, options);
   const config = await resolveConfig(flags, io);
-  const warn = (message: string) => io.stderr.write(formatError(new ArchRouteError("E_CONFIG", message)));
+  const warn = (message: string) => io.stderr.write(formatNote(message));
   if (!options.quiet) config.warnings.forEach(warn);
   const { rows, failures } = await readRows(files, { stdin: io.stdin, ...options }, config.routes.routes);
   const use = { isolated: true, warn };
@@ -66,6 +67,13 @@ export async function evalCommand(
   } finally {
     interrupt.dispose();
     await engine.dispose();
+  }
+}
+
+function refuseOverwriting(files: readonly string[], { output, html }: EvalOptions): void {
+  for (const path of [output, html]) {
+    if (path === undefined || !files.some((file) => isSameFile(file, path))) continue;
+    throw new ArchRouteError("E_USAGE", `${path}: it is also an input`, { hint: "write to another file" });
   }
 }
 
@@ -102,7 +110,7 @@ function assemble({ scored, times }: Scoring, failed: number, circumstances: Cir
   const target = options.targetPrecision;
   return {
     model,
-    routes: config.origins.get("routes") ?? "default",
+    routes: scored.every(({ row }) => row.routes) ? "the records" : (config.origins.get("routes") ?? "default"),
     records: scored.length,
     failed,
     evaluation: evaluate(
@@ -122,7 +130,7 @@ function assemble({ scored, times }: Scoring, failed: number, circumstances: Cir
 async function print(report: EvaluationReport, options: EvalOptions, io: Surroundings): Promise<void> {
   if (options.html !== undefined) {
     const { formatEvaluationHtml } = await import("../ui/eval-html.js");
-    await write(resolve(io.cwd(), options.html), formatEvaluationHtml(report));
+    await write(options.html, formatEvaluationHtml(report));
   }
   const { output: path, json } = options;
   const output = path === undefined ? streamOutput(io.stdout) : fileOutput(path);

@@ -1,13 +1,13 @@
 import { rm } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { ArchRouteError, exitCodes } from "../core/errors.js";
 import { jsonLine, printable } from "../core/printable.js";
 import { readGgufHeader } from "../engine/gguf.js";
 import { embeddedModel } from "../io/bundled.js";
 import { type Config, type Flags, resolveConfig } from "../io/config.js";
 import { findArchRouters, findModel, type ModelFile } from "../io/model-file.js";
-import { findOwn, modelFolder, notePath } from "../io/model-stores.js";
-import { archRouter, parseReference } from "../io/model-table.js";
+import { findOwn, findStored, notePath } from "../io/model-stores.js";
+import { archRouter, type ModelReference, parseReference } from "../io/model-table.js";
 import type { StoredModel } from "../io/stored-model.js";
 import type { Streams } from "../io/streams.js";
 import { hashFile, isVerified, markVerified } from "../io/verified.js";
@@ -56,33 +56,34 @@ export async function verifyModels(
 
 /** `models rm`: removes a model that this program fetched, and nobody else's. Throws E_USAGE, E_MODEL. */
 export async function removeModel(reference: string, io: Streams): Promise<number> {
-  const { folders, stores } = await resolveConfig({}, io);
-  const meant = parseReference(reference);
-  const file = meant.kind === "path" && dirname(meant.path) === modelFolder(folders) ? basename(meant.path) : undefined;
-  const routers = meant.kind === "arch-router" ? await findArchRouters(folders, stores) : [];
-  const wanted = meant.kind === "arch-router" ? meant.quantisations : [];
-  const own = await findOwn(folders);
-  const target =
-    meant.kind === "arch-router"
-      ? routers.find(({ quantisation, model }) => wanted.includes(quantisation) && model.store === "arch-route")?.model
-      : own.find((model) => model.file === (meant.kind === "hub" ? meant.file : file));
-  if (target === undefined)
-    throw notOurs(reference, routers.find(({ quantisation }) => wanted.includes(quantisation))?.model);
+  const config = await resolveConfig({}, io);
+  const meant = await findMeant(parseReference(reference), config);
+  const target = meant.find(({ store }) => store === "arch-route");
+  if (target === undefined) throw notOurs(reference, meant[0]);
   await rm(target.path);
   await rm(notePath(target.path), { force: true });
   io.stdout.write(`removed: ${printable(target.path)}\n`);
   return 0;
 }
 
-function notOurs(reference: string, theirs: StoredModel | undefined): ArchRouteError {
-  if (theirs === undefined) {
-    return new ArchRouteError("E_MODEL", `models rm ${reference}: this program fetched no such model`, {
-      hint: "see arch-route models",
-    });
+/** The files on this machine that a reference may stand for, the one to prefer first. */
+async function findMeant(meant: ModelReference, { folders, stores }: Config): Promise<StoredModel[]> {
+  if (meant.kind === "mini") return [];
+  if (meant.kind === "path") return (await findOwn(folders)).filter(({ path }) => path === meant.path);
+  if (meant.kind === "hub") {
+    return (await findStored(meant.repository, folders, stores)).filter(({ file }) => file === meant.file);
   }
-  return new ArchRouteError("E_USAGE", `models rm ${reference}: ${theirs.path} is ${theirs.store}'s`, {
-    hint: `remove it with ${theirs.store}`,
-  });
+  const routers = await findArchRouters(folders, stores);
+  return routers.filter(({ quantisation }) => meant.quantisations.includes(quantisation)).map(({ model }) => model);
+}
+
+function notOurs(reference: string, theirs: StoredModel | undefined): ArchRouteError {
+  if (theirs !== undefined) {
+    const hint = `remove it with ${theirs.store}`;
+    return new ArchRouteError("E_USAGE", `models rm ${reference}: ${theirs.path} is ${theirs.store}'s`, { hint });
+  }
+  const hint = "see arch-route models";
+  return new ArchRouteError("E_MODEL", `models rm ${reference}: this program fetched no such model`, { hint });
 }
 
 /** A file that could be used. */
@@ -108,7 +109,7 @@ async function candidates(config: Config): Promise<Candidate[]> {
   const known = routers.map(({ quantisation, model }) => toCandidate(`${archRouter.name}:${quantisation}`, model));
   const others = (await findOwn(config.folders))
     .filter(({ path }) => !known.some((candidate) => candidate.path === path))
-    .map((model) => toCandidate(model.file, model));
+    .map((model) => toCandidate(model.repository ? `hf:${model.repository}/${model.file}` : model.file, model));
   const all = [...known, ...others, mini];
   const asked = await locate(config).catch(() => undefined);
   return asked === undefined || all.some(({ path }) => path === asked.path) ? all : [...all, asked];

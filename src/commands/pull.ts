@@ -8,7 +8,7 @@ import { findHubFile, type HubFile, hubPath } from "../io/hub.js";
 import { createHubClient, type HubClient } from "../io/hub-client.js";
 import { type Interrupt, listenForInterrupts } from "../io/interrupt.js";
 import { findModel } from "../io/model-file.js";
-import { findStores, modelFolder, writeNote } from "../io/model-stores.js";
+import { findStores, modelFolder, ownFileName, writeNote } from "../io/model-stores.js";
 import { archRouter, archRouterFile, type Licence, parseReference } from "../io/model-table.js";
 import { preparePrivateFolder } from "../io/private-folder.js";
 import { defaultPatience, type Patience } from "../io/retry.js";
@@ -16,6 +16,9 @@ import { hasColour } from "../io/streams.js";
 import { markVerified } from "../io/verified.js";
 import { createTransferLines, type TransferView } from "../ui/transfer-lines.js";
 import type { Surroundings } from "./route.js";
+
+/** Below this a line that is redrawn would wrap. */
+const LEAST_COLUMNS = 60;
 
 /** `models pull`, taken apart. */
 export interface PullOptions {
@@ -136,7 +139,7 @@ async function fetch(client: HubClient, found: HubFile, options: FetchOptions, i
     const path = await download(client, {
       from: hubPath(found),
       folder,
-      file: found.file,
+      file: ownFileName(found.repository, found.file),
       size: found.size,
       sha256: found.sha256,
       patience,
@@ -155,7 +158,8 @@ async function fetch(client: HubClient, found: HubFile, options: FetchOptions, i
 }
 
 async function openView({ file, size }: HubFile, io: Surroundings): Promise<TransferView> {
-  const isTerminal = io.stderr.isTTY === true && io.env["TERM"] !== "dumb";
+  const isTerminal =
+    io.stderr.isTTY === true && io.env["TERM"] !== "dumb" && (io.stderr.columns ?? 80) >= LEAST_COLUMNS;
   if (!isTerminal) return createTransferLines({ file, size }, (line) => io.stderr.write(line));
   const { showTransfer } = await import("../ui/transfer.js");
   return showTransfer({ file, size }, io.stderr, hasColour(io.stderr, io.env));

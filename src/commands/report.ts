@@ -1,3 +1,4 @@
+import type { Thresholds } from "../core/decision.js";
 import { type ArchRouteError, COMMAND_FAILED, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
 import { printable } from "../core/printable.js";
 import type { InputFormat } from "../io/input-format.js";
@@ -20,7 +21,13 @@ export interface Report {
 const REDRAW = 100;
 
 /** `batch`: a line of output stands for a record, and what went wrong is summed up at the end. */
-export function createReport(options: RouteOptions, output: Output, io: Streams, batch: boolean): Report {
+export function createReport(
+  options: RouteOptions,
+  output: Output,
+  io: Streams,
+  batch: boolean,
+  thresholds: Thresholds = {},
+): Report {
   const codes = new Set<number>();
   const routes = new Map<string, number>();
   const started = Date.now();
@@ -28,7 +35,7 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
   let progress: Progress | undefined;
 
   async function format(result: Result, format: InputFormat | undefined): Promise<string> {
-    if (options.explain && "routing" in result) return await explain(result, options.top, io);
+    if (options.explain && "routing" in result) return await explain(result, options.top, thresholds, io);
     if (isJson(options, format)) return `${formatJson(result, options.top)}\n`;
     if ("error" in result && !batch) return "";
     return formatPlain(result, options.top, batch);
@@ -77,12 +84,12 @@ export function createReport(options: RouteOptions, output: Output, io: Streams,
   };
 }
 
-async function explain(routed: Routed, top: number | undefined, io: Streams): Promise<string> {
+async function explain(routed: Routed, top: number | undefined, thresholds: Thresholds, io: Streams): Promise<string> {
   const [{ createChalk }, { formatExplanation }] = await Promise.all([
     import("../ui/colour.js"),
     import("../ui/explanation.js"),
   ]);
-  return formatExplanation(routed, createChalk(hasColour(io.stdout, io.env)), top);
+  return formatExplanation(routed, createChalk(hasColour(io.stdout, io.env)), top, thresholds);
 }
 
 function isJson(options: RouteOptions, format: InputFormat | undefined): boolean {

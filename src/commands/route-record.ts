@@ -4,8 +4,8 @@ import { type InputRecord, readRecord, readText } from "../core/parse.js";
 import type { Router } from "../core/router.js";
 import type { Config } from "../io/config.js";
 import type { RawRecord } from "../io/input.js";
-import { numberAsWritten, parseJson } from "../io/json.js";
 import type { Failed, Routed } from "../ui/format.js";
+import { readRaw } from "./read-raw.js";
 import { sessionId, withSession } from "./session.js";
 
 /** What is needed to route a record. */
@@ -28,7 +28,7 @@ export async function routeRecord(
   let record: InputRecord | undefined;
   try {
     if ("error" in raw) throw raw.error;
-    record = await readRaw(raw);
+    record = await readInput(raw);
     const { conversation, routes, id } = record;
     const routing = await router.route(conversation, routes);
     if (session === undefined) return { id, record, routing, target: findTarget(config.routes, routing) };
@@ -41,9 +41,7 @@ export async function routeRecord(
 }
 
 /** The text of a record → what it asks for. Throws E_JSON, E_SHAPE. */
-export async function readRaw(raw: Extract<RawRecord, { text: string }>): Promise<InputRecord> {
+export async function readInput(raw: Extract<RawRecord, { text: string }>): Promise<InputRecord> {
   if (raw.format === "text" || raw.format === "lines") return readText(raw.text);
-  const record = readRecord(await parseJson(raw.text, raw.line));
-  if (record.id === undefined || record.id.startsWith('"')) return record;
-  return { ...record, id: (await numberAsWritten(raw.text, "id")) ?? record.id };
+  return await readRaw(raw, readRecord);
 }

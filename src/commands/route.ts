@@ -17,7 +17,7 @@ import { inOrder, until } from "./in-order.js";
 import { type EngineUse, openEngine } from "./open-engine.js";
 import type { RouteOptions } from "./options.js";
 import { createReport } from "./report.js";
-import { type RoutedRecord, readRaw, routeRecord } from "./route-record.js";
+import { type RoutedRecord, readInput, routeRecord } from "./route-record.js";
 import { sessionId } from "./session.js";
 
 /** The process, and what a test may put in place of the engine. */
@@ -47,8 +47,11 @@ export async function routeCommand(
   io: Surroundings,
 ): Promise<number> {
   const config = await resolveConfig(flags, io);
+  const said = new Set<string>();
+  // Once a run: a batch would say the same of every record.
   const warn = (message: string) => {
-    if (!options.quiet) io.stderr.write(formatNote(message));
+    if (!options.quiet && !said.has(message)) io.stderr.write(formatNote(message));
+    said.add(message);
   };
   config.warnings.forEach(warn);
   refuseOverwriting(request, options);
@@ -82,7 +85,8 @@ async function routeSingle(raw: RawRecord, run: Run): Promise<number> {
   // From here on signals are the command's: it is told, and we end when it does.
   const interrupt = listenForInterrupts(io);
   try {
-    const context = { config, io, warn, signal: interrupt.signal, id: recordId(raw) };
+    const toFile = options.output !== undefined;
+    const context = { config, io, warn, signal: interrupt.signal, id: recordId(raw), toFile };
     return await execute(routed, routed.record.conversation, output, context);
   } finally {
     interrupt.dispose();
@@ -93,14 +97,14 @@ async function routeSingle(raw: RawRecord, run: Run): Promise<number> {
 async function startWarmup(raw: RawRecord, run: Run): Promise<void> {
   const { config, options } = run;
   if ("error" in raw || config.warmup === undefined) return;
-  const { conversation } = await readRaw(raw);
+  const { conversation } = await readInput(raw);
   const session = options.session === undefined ? undefined : sessionId(options.session, conversation);
   const { warmUp } = await import("./warmup.js");
   await warmUp(conversation, session, config, (other) => open(run, other, false));
 }
 
 async function finishSingle(routed: RoutedRecord, raw: RawRecord, run: Run): Promise<number> {
-  const report = createReport(run.options, run.output, run.io, false);
+  const report = createReport(run.options, run.output, run.io, false, run.config);
   await report.add(await captured(routed, raw, run, undefined), raw);
   return await report.finish(undefined);
 }
@@ -109,7 +113,7 @@ async function finishSingle(routed: RoutedRecord, raw: RawRecord, run: Run): Pro
 async function routeBatch(first: RawRecord, rest: AsyncGenerator<RawRecord>, run: Run): Promise<number> {
   const { config, options, io, output, warn } = run;
   const router = createRouter(await open(run, config, true), config.routes.routes, config);
-  const report = createReport(options, output, io, true);
+  const report = createReport(options, output, io, true, config);
   const interrupt = listenForInterrupts(io);
   const halt = createHalt(options.halt, interrupt.signal);
   const work = async (raw: RawRecord) => {
@@ -202,7 +206,7 @@ async function showPrompts(
   for await (const raw of chain(first, rest)) {
     try {
       if ("error" in raw) throw raw.error;
-      const { conversation, routes = config.routes.routes } = await readRaw(raw);
+      const { conversation, routes = config.routes.routes } = await readInput(raw);
       const text = chatText(buildPrompt(routes, takeHistory(conversation, config.history), config.unicode));
       await output.write(
         isBatch

@@ -23,14 +23,6 @@ export async function listRoutes(flags: Flags, json: boolean, io: Streams): Prom
   return 0;
 }
 
-/** `routes check`: reads everything that routing would read; what is wrong is thrown (E_CONFIG). */
-export async function checkRouteSet(flags: Flags, io: Streams): Promise<number> {
-  const { routes, origins, warnings } = await resolveConfig(flags, io);
-  for (const warning of warnings) io.stderr.write(`arch-route: ${printable(warning)}\n`);
-  io.stdout.write(`ok: ${routes.routes.length} routes from ${printable(origins.get("routes") ?? "")}\n`);
-  return 0;
-}
-
 const FILE = ".arch-route.yaml";
 
 const template = `# Routes of this project, see https://github.com/arch-route/arch-route#routes

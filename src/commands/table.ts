@@ -3,9 +3,10 @@ import { inputFormats } from "../io/input-format.js";
 import type { EvalOptions } from "./eval.js";
 import { doctor, models } from "./model-specs.js";
 import type { RouteOptions } from "./options.js";
-import type { CommandSpec } from "./spec.js";
+import type { Surroundings } from "./route.js";
+import type { Call, CommandSpec } from "./spec.js";
 
-export type { Call, CommandSpec, OptionSpec } from "./spec.js";
+export type { CommandSpec, OptionSpec } from "./spec.js";
 
 /** The default command. Its options mean the same wherever they stand. */
 export const routeSpec = {
@@ -61,7 +62,7 @@ export const routeSpec = {
     { flags: "-q, --quiet", description: "no progress, notes or warnings" },
     { flags: "-v, --verbose", description: "say more, on standard error" },
   ],
-  async run({ args, options, flags, help }, io) {
+  async run({ args, options, flags, help }: Call, io: Surroundings) {
     const { readRequest } = await import("./gather.js");
     const routeOptions = options as unknown as RouteOptions;
     const request = readRequest(args, routeOptions, io);

@@ -5,7 +5,7 @@ import type { Turn } from "./labels.js";
 import type { Interval } from "./significance.js";
 
 /** Where a turn was read. */
-export interface Place {
+interface Place {
   readonly source: string;
   /** Where its record begins in the source, from 1. */
   readonly line: number;

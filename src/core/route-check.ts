@@ -2,7 +2,7 @@ import type { Route } from "./route.js";
 import { contentWords, nameWords, sameWords } from "./words.js";
 
 /** What can be wrong with the text of a route. */
-export type FaultKind = "vague" | "verbs" | "negation" | "name" | "overlap" | "no-general-route" | "too-long";
+type FaultKind = "vague" | "verbs" | "negation" | "name" | "overlap" | "no-general-route" | "too-long";
 
 /** A fault, and the edit that would mend it. */
 export interface Finding {
@@ -15,6 +15,7 @@ export interface Finding {
 
 /** Characters of a description: about the 150 tokens of a route that the embedded model reads. */
 const MOST_CHARACTERS = 600;
+/** Things beyond the name that a description must mention. */
 const FEW_WORDS = 2;
 const MUCH_ALIKE = 0.6;
 
@@ -30,8 +31,9 @@ const exclusion =
 function checkRoute(route: Route): Finding[] {
   const { name, description } = route;
   const words = contentWords(description);
-  const fresh = words.filter((word) => !nameWords(name).some((known) => sameWords(known, word.text)));
   const things = words.filter(({ isVerb }) => !isVerb);
+  const isInName = ({ text }: { readonly text: string }) => nameWords(name).some((word) => sameWords(word, text));
+  const fresh = things.filter((word) => !isInName(word));
   const finding = (kind: FaultKind, message: string, fix: string): Finding => ({ routes: [name], kind, message, fix });
   if (description.length > MOST_CHARACTERS) {
     const cut = description.slice(0, MOST_CHARACTERS);
@@ -54,12 +56,12 @@ function checkRoute(route: Route): Finding[] {
     return [finding("name", "the name says nothing, and the model reads it too", fix)];
   }
   if (!/[a-z]/i.test(description)) return [];
-  if (words.length < FEW_WORDS || fresh.length === 0) {
+  if ((things.length > 0 || words.every(isInName)) && fresh.length < FEW_WORDS) {
     const subject = nameWords(name).join(" ");
     const fix = `name three or more things that its prompts mention: "${capitalised(subject)}: …, … and …"`;
     return [finding("vague", "the description hardly says more than the name", fix)];
   }
-  if (words.length > 0 && things.length === 0) {
+  if (things.length === 0) {
     const fix = `say what is worked on: "${capitalised(words.map(({ text }) => text).join(", "))} …" and then the things, as nouns`;
     return [finding("verbs", "the description has verbs only: any prompt asks to do something", fix)];
   }

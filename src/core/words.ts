@@ -19,11 +19,11 @@ const emptyWords = words(
   "thing things stuff general various different several many task tasks question questions request requests topic topics query " +
     "queries prompt prompts user users assistance assistant help support everything anything something misc miscellaneous " +
     "related relevant based handle handles kind kinds type types item case cases way ways work works good useful appropriate " +
-    "route category class label group intent need needs want wants like including include includes provided given people",
+    "advice route category class label group intent need needs want wants like including include includes provided given people",
 );
 
 const verbs = words(
-  "answer answers ask asks write writes fix fixes make makes create creates generate generates explain explains improve improves " +
+  "answer answers ask asks assist assists write writes fix fixes make makes create creates generate generates explain explains improve improves " +
     "optimize optimizes optimise find finds solve solves do does give gives get gets use uses show shows tell tells check checks " +
     "change changes update updates add adds build builds run runs analyze analyzes analyse review reviews suggest suggests edit " +
     "edits convert converts summarize summarizes summarise translate translates describe describes discuss discusses provide " +
@@ -43,13 +43,17 @@ export function contentWords(text: string): ContentWord[] {
 const placeholder =
   /^(?:r|rt|route|cat|category|class|label|group|type|intent|topic|test|foo|bar|baz|tmp|new|my)?\d*$|^.$/;
 
+const emptyNames = words(
+  "misc miscellaneous general default stuff thing things everything anything question questions task tasks request requests",
+);
+
 /** The words of a route's name that say something, in lower case. */
 export function nameWords(name: string): string[] {
   return name
     .replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ")
     .split(/[\s_\-/.:]+/)
     .map((word) => word.toLowerCase())
-    .filter((word) => !placeholder.test(word) && !functionWords.has(word) && !emptyWords.has(word));
+    .filter((word) => !placeholder.test(word) && !functionWords.has(word) && !emptyNames.has(word));
 }
 
 /** Whether two words in lower case are forms of one: `test`, `tests` and `testing`. */

@@ -11,7 +11,7 @@ export interface GgufHeader {
   readonly size: number;
 }
 
-export type GgufValue = string | number | boolean | readonly number[];
+type GgufValue = string | number | boolean | readonly number[];
 
 // Value types of the format (ggml-org/ggml docs/gguf.md): 8 is a string, 9 an array.
 const U32 = 4;

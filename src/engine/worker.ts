@@ -79,6 +79,8 @@ async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: W
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     // JSON would turn -Infinity, the score of the impossible, into null.
     serialization: "advanced",
+    // A debugger's port, or the program of `node -e`, is the parent's alone.
+    execArgv: [],
   });
   const waiting = new Map<number, { resolve(scores: Scores): void; reject(error: Error): void }>();
   const gone = new Promise<ArchRouteError>((resolve) => {

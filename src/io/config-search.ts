@@ -1,6 +1,9 @@
+import "./home.js";
+
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import * as cosmiconfig from "cosmiconfig/dist/Explorer.js";
+import { ArchRouteError } from "../core/errors.js";
 import { bundledRoutes } from "./bundled.js";
 import { readRouteSet } from "./route-set-file.js";
 import type { Settings } from "./settings.js";
@@ -79,6 +82,14 @@ async function search(
     transform: (result: unknown) => result,
     cache: false,
   });
-  const result = await explorer.search(folder);
+  // Where a file stands in the way of the folder, there is no configuration.
+  const result = await explorer.search(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") return null;
+    if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
+    throw new ArchRouteError("E_CONFIG", `${folder}: cannot be read: ${error.message}`, {
+      hint: "set XDG_CONFIG_HOME to a folder that can",
+      cause: error,
+    });
+  });
   return result ? { ...result.config, path: result.filepath } : undefined;
 }

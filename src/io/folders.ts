@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { NO_HOME } from "./home.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -42,7 +43,6 @@ export function homeFolder(env: Environment, platform: NodeJS.Platform = process
   try {
     return homedir();
   } catch {
-    // Not a shared temporary folder: others could prepare files for us there.
-    return "/nonexistent";
+    return NO_HOME;
   }
 }

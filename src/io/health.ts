@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Environment, homeFolder } from "./folders.js";
+import { NO_HOME } from "./home.js";
 import { folderFault, freeSpace } from "./private-folder.js";
 
 /** What this program runs on: "v20.20.2 on linux x64". */
@@ -48,7 +49,11 @@ export function examineHome(env: Environment): {
   readonly exists: boolean;
 } {
   const path = homeFolder(env);
-  return { path, named: Boolean(env["HOME"] || env["USERPROFILE"]), exists: existsSync(path) };
+  return {
+    path,
+    named: path !== NO_HOME && Boolean(env["HOME"] || env["USERPROFILE"]),
+    exists: path !== NO_HOME && existsSync(path),
+  };
 }
 
 /** The first line that the kernel's NVIDIA driver says of itself; undefined: there is none, or this is not Linux. */

@@ -91,10 +91,22 @@ async function send(
   { dispatcher, signal }: { readonly dispatcher: Dispatcher; readonly signal: AbortSignal | undefined },
 ): Promise<HubResponse> {
   try {
-    return await request(url, { dispatcher, headers, ...(signal && { signal }) });
+    const asked = request(url, { dispatcher, headers, ...(signal && { signal }) });
+    return await (signal === undefined ? asked : Promise.race([asked, rejection(signal)]));
   } catch (cause) {
     throw faultOfCause(cause, url.host);
   }
+}
+
+/** Rejects when it is aborted: the library does not heed a signal before it is connected. */
+function rejection(signal: AbortSignal): Promise<never> {
+  const promise = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  // The race may be over when it happens.
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Where a redirect leads, if it may lead there. Throws TransferFault. */

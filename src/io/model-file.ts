@@ -74,7 +74,7 @@ function pickBest(found: readonly ArchRouterFile[], wanted: readonly Quantisatio
 }
 
 /** What to do about a damaged file, by whose it is. */
-export function adviceFor({ store, path }: StoredModel): string {
+function adviceFor({ store, path }: StoredModel): string {
   if (store !== "arch-route") return `remove it with ${store} and fetch it again, or use --model mini`;
   return `remove it with: arch-route models rm ${path}, and fetch it again`;
 }

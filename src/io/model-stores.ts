@@ -1,6 +1,8 @@
 import { readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import * as v from "valibot";
 import { type Environment, type Folders, homeFolder } from "./folders.js";
+import { archRouter } from "./model-table.js";
 import { findInOllama } from "./ollama-store.js";
 import { isSum, list, type StoredModel, type StoreName } from "./stored-model.js";
 
@@ -53,7 +55,7 @@ export function findStores(env: Environment, platform: NodeJS.Platform = process
 export async function findStored(repository: string, folders: Folders, stores: Stores): Promise<StoredModel[]> {
   const [user = "", name = ""] = repository.split("/");
   const found = await Promise.all([
-    findOwn(folders, name),
+    findOwn(folders, repository),
     ...stores.ollama.map((store) => findInOllama(store, user, name)),
     ...stores.huggingFace.map((store) => findInHuggingFace(store, user, name)),
     ...stores.lmStudio.map((store) => findInLmStudio(store, user, name)),
@@ -77,14 +79,25 @@ export function notePath(path: string): string {
 }
 
 /** The models that this program fetched, of one repository or all. Never throws. */
-export async function findOwn(folders: Folders, name?: string): Promise<StoredModel[]> {
+export async function findOwn(folders: Folders, repository?: string): Promise<StoredModel[]> {
   const folder = modelFolder(folders);
-  const isMeant = (file: string) => (name === undefined ? /\.gguf$/i.test(file) : isFileOf(file, name));
-  const files = (await list(folder)).filter(isMeant);
-  return await describe(files, "arch-route", async (file) => {
-    const path = join(folder, file);
-    return { path, sha256: await readSum(notePath(path)) };
-  });
+  const found: StoredModel[] = [];
+  for (const name of (await list(folder)).filter(isGguf)) {
+    const path = join(folder, name);
+    const { file = name, sha256, ...note } = await readNote(path);
+    // A file that was put there by hand has no note, but its makers' name for it.
+    const isMeant =
+      repository === undefined || (note.repository ?? (isFileOf(name, repository) && repository)) === repository;
+    if (!isMeant) continue;
+    const [model] = await describe([file], "arch-route", async () => ({ path, sha256 }));
+    if (model) found.push({ ...model, repository: note.repository });
+  }
+  return found;
+}
+
+/** Where a file of a repository is kept once it is fetched: names of different repositories do not collide. */
+export function ownFileName(repository: string, file: string): string {
+  return repository === archRouter.repository ? file : `${repository.replace("/", "--")}--${file}`;
 }
 
 /** Writes down what is known of a file that this program fetched. Throws what the file system throws. */
@@ -95,12 +108,18 @@ export async function writeNote(path: string, note: { readonly sha256: string; r
   await rename(temporary, notePath(path));
 }
 
-async function readSum(path: string): Promise<string | undefined> {
+const noteSchema = v.object({
+  sha256: v.pipe(v.string(), v.check(isSum)),
+  repository: v.exactOptional(v.string()),
+  file: v.exactOptional(v.string()),
+});
+
+async function readNote(path: string): Promise<Partial<v.InferOutput<typeof noteSchema>>> {
   try {
-    const { sha256 } = JSON.parse(await readFile(path, "utf8")) as { sha256?: unknown };
-    return typeof sha256 === "string" && isSum(sha256) ? sha256 : undefined;
+    return v.parse(noteSchema, JSON.parse(await readFile(notePath(path), "utf8")));
   } catch {
-    return undefined;
+    // None, or not ours: then nothing is known of the file.
+    return {};
   }
 }
 
@@ -109,7 +128,7 @@ async function findInHuggingFace(store: string, user: string, name: string): Pro
   const snapshots = join(store, `models--${user}--${name}`, "snapshots");
   const found: StoredModel[] = [];
   for (const commit of await list(snapshots)) {
-    const files = (await list(join(snapshots, commit))).filter((file) => isFileOf(file, name));
+    const files = (await list(join(snapshots, commit))).filter(isGguf);
     found.push(
       ...(await describe(files, "Hugging Face", async (file) => {
         const path = join(snapshots, commit, file);
@@ -123,27 +142,32 @@ async function findInHuggingFace(store: string, user: string, name: string): Pro
 
 async function findInLmStudio(store: string, user: string, name: string): Promise<StoredModel[]> {
   const folder = join(store, user, name);
-  const files = (await list(folder)).filter((file) => isFileOf(file, name));
+  const files = (await list(folder)).filter(isGguf);
   return await describe(files, "LM Studio", async (file) => ({ path: join(folder, file), sha256: undefined }));
 }
 
 /** `USER_NAME_FILE`; the builds of spring 2024 wrote FILE alone. */
 async function findInLlamaCpp(store: string, user: string, name: string): Promise<StoredModel[]> {
   const prefix = `${user}_${name}_`;
-  const names = new Map(
-    (await list(store)).map((entry) => [entry.startsWith(prefix) ? entry.slice(prefix.length) : entry, entry]),
-  );
-  const files = [...names.keys()].filter((file) => isFileOf(file, name));
-  return await describe(files, "llama.cpp", async (file) => ({
+  const names = new Map<string, string>();
+  for (const entry of (await list(store)).filter(isGguf)) {
+    if (entry.startsWith(prefix)) names.set(entry.slice(prefix.length), entry);
+    else if (isFileOf(entry, name)) names.set(entry, entry);
+  }
+  return await describe([...names.keys()], "llama.cpp", async (file) => ({
     path: join(store, names.get(file) ?? file),
     sha256: undefined,
   }));
 }
 
-/** Whether a file is one of the repository NAME or NAME.gguf or NAME-GGUF: it begins like it. */
-function isFileOf(file: string, name: string): boolean {
-  const stem = name.replace(/[-.]gguf$/i, "").toLowerCase();
-  return file.toLowerCase().startsWith(stem) && /\.gguf$/i.test(file);
+function isGguf(file: string): boolean {
+  return /\.gguf$/i.test(file);
+}
+
+/** Whether a file may be one of the repository [USER/]NAME or NAME.gguf or NAME-GGUF: it begins like it. */
+function isFileOf(file: string, repository: string): boolean {
+  const name = repository.slice(repository.indexOf("/") + 1);
+  return file.toLowerCase().startsWith(name.replace(/[-.]gguf$/i, "").toLowerCase());
 }
 
 /** Adds what the file system knows; leaves out what is no file, such as a link into nowhere. */

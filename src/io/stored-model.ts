@@ -13,6 +13,8 @@ export interface StoredModel {
   readonly size: number;
   /** The sum that the store knows the file by; undefined: it keeps none. */
   readonly sha256: string | undefined;
+  /** `user/name`; undefined: it is not written down with the file. */
+  readonly repository?: string | undefined;
 }
 
 /** Names in a folder, in order; none if it cannot be read. */

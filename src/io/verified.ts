@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { ArchRouteError } from "../core/errors.js";
 import type { Folders } from "./folders.js";
+import { folderFault } from "./private-folder.js";
 
 /**
  * Checks a file against its sha256, once for each state of the file that size, time and inode can tell apart.
@@ -54,6 +55,8 @@ async function stateOf(path: string, sha256: string, hint: string): Promise<stri
 }
 
 async function readKnown(folders: Folders): Promise<string[]> {
+  // Where others may write, the list is theirs as much as ours.
+  if ((await folderFault(folders.cache)) !== undefined) return [];
   try {
     return (await readFile(verifiedFile(folders), "utf8")).split("\n").filter((line) => line !== "");
   } catch {

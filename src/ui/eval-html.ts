@@ -15,7 +15,7 @@ h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
 table{border-collapse:collapse}th,td{padding:.25rem .6rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.big{font-size:2rem;font-weight:600}.dim{opacity:.7}
 .scroll{overflow-x:auto}.matrix td{text-align:right;border:1px solid var(--line)}.matrix a{color:inherit;display:block}
-.matrix thead th{writing-mode:vertical-rl;transform:rotate(180deg);vertical-align:bottom}.right{outline:2px solid var(--good)}
+.matrix thead th{writing-mode:vertical-rl;transform:rotate(180deg);vertical-align:bottom}.matrix svg{display:block;margin-left:auto}.right{outline:2px solid var(--good)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2rem 0}select,input,button{font:inherit;margin:0 .5rem .5rem 0}
 svg text{fill:currentColor;font-size:11px}[hidden]{display:none}
 `;

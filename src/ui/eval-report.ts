@@ -29,7 +29,7 @@ function summary({ evaluation, model, routes, failed, latency }: EvaluationRepor
   const { turns, spans, conversations, interval, other, unsure, answered, macroF1 } = evaluation;
   const several = turns.count > conversations.count;
   return [
-    `${chalk.bold(`accuracy ${percent(turns.accuracy)}`)}  ${bar(turns.accuracy, chalk.green)}  ${ofAll(turns)}, 95 % interval ${percent(interval.low)} to ${percent(interval.high)}`,
+    `${chalk.bold(`accuracy ${percent(turns.accuracy)}`)}  ${bar(turns.accuracy, chalk.green)}  ${ofAll(turns)}, 95 % interval ${percent(interval.low).trim()} to ${percent(interval.high).trim()}`,
     ...(several
       ? [`spans    ${percent(spans.accuracy)}  ${ofAll(spans)} runs of turns with one label, all right`]
       : []),
@@ -41,7 +41,7 @@ function summary({ evaluation, model, routes, failed, latency }: EvaluationRepor
     ...(unsure.count === 0
       ? []
       : [
-          `unsure   ${unsure.count}, the best guess of ${unsure.bestGuessRight} right; the rest: ${percent(answered.accuracy)} right`,
+          `unsure   ${unsure.count}, the best guess of ${unsure.bestGuessRight} right; the rest: ${percent(answered.accuracy).trim()} right`,
         ]),
     chalk.dim(
       `model ${printable(model)} · routes from ${printable(routes)} · ${latency.p50.toFixed(1)} ms a turn (p90 ${latency.p90.toFixed(1)}, p99 ${latency.p99.toFixed(1)})${failed > 0 ? ` · ${failed} records not scored` : ""}`,
@@ -124,7 +124,7 @@ function contrasts({ histories, comparison, evaluation }: EvaluationReport, chal
   const rows = (histories ?? []).map((row) => `history ${String(row.history).padEnd(5)} ${contrastLine(row)}`);
   return [
     ...(rows.length > 0
-      ? [chalk.dim(`against the settings in force (${percent(evaluation.turns.accuracy)})`), ...rows]
+      ? [chalk.dim(`against the settings in force (${percent(evaluation.turns.accuracy).trim()})`), ...rows]
       : []),
     ...(comparison ? [...(rows.length > 0 ? [""] : []), ...comparisonLines(comparison, chalk)] : []),
   ];
@@ -134,17 +134,16 @@ function comparisonLines(comparison: Comparison, chalk: ChalkInstance): string[]
   const { reference, own, leftOut, count } = comparison;
   const out = leftOut > 0 ? `; ${leftOut} left out, their labels are no routes there` : "";
   return [
-    chalk.dim(`compared on ${count} turns${out}`),
+    chalk.dim(`compared with ${printable(reference)} on ${count} turns${out}`),
     `this  ${percent(own)}  ${bar(own, chalk.cyan)}`,
-    `that  ${percent(comparison.accuracy)}  ${bar(comparison.accuracy, chalk.cyan)}  ${name(reference)}`,
-    contrastLine(comparison),
+    `that  ${contrastLine(comparison)}`,
   ];
 }
 
 function contrastLine({ accuracy, lost, won, pValue }: Contrast): string {
+  if (won + lost === 0) return `${percent(accuracy)}  the same turns right`;
   const p = pValue < 0.001 ? "p < 0.001" : `p = ${pValue.toFixed(3)}`;
-  const verdict = pValue < 0.05 ? "" : ", may be chance";
-  return `${percent(accuracy)}  ${won} turns won, ${lost} lost (McNemar ${p}${verdict})`;
+  return `${percent(accuracy)}  ${won} won, ${lost} lost (McNemar ${p}${pValue < 0.05 ? "" : ": may be chance"})`;
 }
 
 function misses({ misses: all }: EvaluationReport, chalk: ChalkInstance, columns: number): string[] {

@@ -1,15 +1,20 @@
 import type { ChalkInstance } from "chalk";
 import stringWidth from "string-width";
-import type { RankedRoute } from "../core/decision.js";
+import type { RankedRoute, Thresholds } from "../core/decision.js";
 import { printable } from "../core/printable.js";
 import type { Routed } from "./format.js";
 
 const BAR = 24;
 const eighths = [..." ▏▎▍▌▋▊▉"];
 
-/** A decision for people: all candidates with bars, and what led to it. */
-export function formatExplanation({ routing }: Routed, chalk: ChalkInstance, top?: number): string {
-  const { ranking, route, outcome, margin, model, tokens, trimmed, inSet } = routing;
+/** A decision for people: all candidates with bars, what led to it, and how far it is from the thresholds. */
+export function formatExplanation(
+  { routing }: Routed,
+  chalk: ChalkInstance,
+  top?: number,
+  thresholds: Thresholds = {},
+): string {
+  const { ranking, route, outcome, confidence, margin, model, tokens, trimmed, inSet } = routing;
   const shown = ranking.slice(0, top).map((entry) => ({ ...entry, route: printable(entry.route) }));
   const width = Math.max(...shown.map((entry) => stringWidth(entry.route)));
   const lines = shown.map((entry) => explanationLine(entry, width, chalk, entry.route === route));
@@ -19,13 +24,20 @@ export function formatExplanation({ routing }: Routed, chalk: ChalkInstance, top
       : outcome === "other"
         ? "no route fits"
         : "unsure: treated as other",
-    `margin ${margin.toFixed(2)}`,
+    ...(thresholds.minConfidence ? [`confidence ${distance(confidence, thresholds.minConfidence)}`] : []),
+    `margin ${distance(margin, thresholds.minMargin)}`,
     `model ${printable(model)}`,
     `${tokens.prompt} tokens, ${tokens.cached} of them cached`,
     ...(inSet === undefined ? [] : [`in set ${inSet.toFixed(2)}`]),
     ...(trimmed ? ["trimmed: the model did not read all of the conversation"] : []),
   ];
   return `${lines.join("\n")}\n\n${chalk.dim(facts.join(" · "))}\n`;
+}
+
+function distance(value: number, threshold = 0): string {
+  if (threshold === 0) return value.toFixed(2);
+  const away = Math.abs(value - threshold).toFixed(2);
+  return `${value.toFixed(2)} (${away} ${value < threshold ? "under" : "over"} the least, ${threshold})`;
 }
 
 function explanationLine(

@@ -3,7 +3,9 @@ import { Box, render, Text } from "ink";
 import { printable } from "../core/printable.js";
 import { createRate, progressText, type Transfer, type TransferView } from "./transfer-lines.js";
 
+/** Columns of the longest bar, and of the figures behind it. */
 const WIDTH = 30;
+const FIGURES = 50;
 /** Milliseconds between two drawings. */
 const REDRAW = 100;
 
@@ -12,30 +14,36 @@ interface BarProps {
   readonly bytes: number;
   readonly speed: number | undefined;
   readonly colour: boolean;
+  /** Of the terminal. */
+  readonly columns: number;
 }
 
 /** One line: name, bar, figures. */
-export function TransferBar({ transfer, bytes, speed, colour }: BarProps) {
-  const filled = Math.floor((WIDTH * bytes) / transfer.size);
+export function TransferBar({ transfer, bytes, speed, colour, columns }: BarProps) {
+  const name = printable(transfer.file);
+  const width = Math.max(0, Math.min(WIDTH, columns - name.length - FIGURES));
+  const filled = Math.floor((width * bytes) / transfer.size);
   return (
-    <Box>
-      <Text>{printable(transfer.file)} </Text>
-      <Text {...(colour && { color: "green" })}>{"█".repeat(filled)}</Text>
-      <Text dimColor={colour}>{"░".repeat(WIDTH - filled)}</Text>
-      <Text>
-        {" "}
-        {bytes < transfer.size ? progressText(bytes, transfer.size, speed) : "all there, comparing its sha256"}
-      </Text>
-    </Box>
+    <Text wrap="truncate">
+      {name} <Text {...(colour && { color: "green" })}>{"█".repeat(filled)}</Text>
+      <Text dimColor={colour}>{"░".repeat(width - filled)}</Text>{" "}
+      {bytes < transfer.size ? progressText(bytes, transfer.size, speed) : "all there, comparing its sha256"}
+    </Text>
   );
 }
 
 /** Shows a transfer on a terminal (stderr), redrawn in place. */
-export function showTransfer(transfer: Transfer, stream: Writable, colour: boolean): TransferView {
+export function showTransfer(
+  transfer: Transfer,
+  stream: Writable & { readonly columns?: number },
+  colour: boolean,
+): TransferView {
   const rate = createRate(Date.now);
   const options = { stdout: stream as NodeJS.WriteStream, exitOnCtrlC: false, patchConsole: false };
-  const bar = (bytes: number) => <TransferBar {...{ transfer, bytes, colour }} speed={rate(bytes)} />;
-  const view = render(<TransferBar {...{ transfer, colour }} bytes={0} speed={undefined} />, options);
+  const bar = (bytes: number) => (
+    <TransferBar {...{ transfer, bytes, colour }} speed={rate(bytes)} columns={stream.columns ?? 80} />
+  );
+  const view = render(<Box />, options);
   let drawn = 0;
   return {
     update(bytes) {
@@ -44,7 +52,8 @@ export function showTransfer(transfer: Transfer, stream: Writable, colour: boole
       view.rerender(bar(bytes));
     },
     close() {
-      view.clear();
+      // What is drawn last stays.
+      view.rerender(<Box />);
       view.unmount();
     },
   };

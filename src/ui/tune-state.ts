@@ -20,6 +20,10 @@ export interface TuneState {
   readonly past: readonly (readonly Route[])[];
   /** The descriptions as they are in the file. */
   readonly saved: readonly Route[];
+  /** The last thing to tell the user; gone with the next key. */
+  readonly said: string;
+  /** The user was warned that leaving loses edits. */
+  readonly warned: boolean;
 }
 
 /** What the keys ask for. */
@@ -28,12 +32,39 @@ export type TuneAction =
   | { readonly type: "edit"; readonly mode: TuneState["mode"] }
   | { readonly type: "insert"; readonly text: string }
   | { readonly type: "move"; readonly by: number }
-  | { readonly type: "delete" | "undo" | "redo" | "saved" };
+  | { readonly type: "say"; readonly text: string }
+  | { readonly type: "delete" | "undo" | "redo" | "warn" }
+  | { readonly type: "saved"; readonly routes: readonly Route[]; readonly text: string };
+
+/** A state that is read and changed outside of React too: a key must never meet the state of the key before. */
+export interface TuneStore {
+  get(): TuneState;
+  dispatch(action: TuneAction): void;
+  /** Calls back after each change; returns what ends it. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** A store around a first state. */
+export function createStore(first: TuneState): TuneStore {
+  let state = first;
+  const listeners = new Set<() => void>();
+  return {
+    get: () => state,
+    dispatch(action) {
+      state = reduce(state, action);
+      for (const listener of listeners) listener();
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
 
 /** The state to start with. */
 export function startTuning(routes: readonly Route[], misses: readonly Turn[]): TuneState {
   const conversation = misses[0]?.conversation ?? [{ role: "user", content: "" }];
-  const nothing = { mode: "browse", cursor: 0, undone: [], past: [] } as const;
+  const nothing = { mode: "browse", cursor: 0, undone: [], past: [], said: "", warned: false } as const;
   return { routes, chosen: 0, conversation, misses, miss: 0, saved: routes, ...nothing };
 }
 
@@ -48,7 +79,8 @@ export function isUnsaved({ routes, saved }: TuneState): boolean {
 }
 
 /** State and action → the next state. */
-export function reduce(state: TuneState, action: TuneAction): TuneState {
+export function reduce(before: TuneState, action: TuneAction): TuneState {
+  const state = { ...before, said: "", warned: false };
   switch (action.type) {
     case "choose":
       return { ...state, chosen: wrapped(state.chosen + action.by, state.routes.length) };
@@ -67,7 +99,11 @@ export function reduce(state: TuneState, action: TuneAction): TuneState {
     case "redo":
       return swap(state, "undone", "past");
     case "saved":
-      return { ...state, saved: state.routes };
+      return { ...state, saved: action.routes, said: action.text };
+    case "say":
+      return { ...state, said: action.text };
+    case "warn":
+      return { ...state, said: "not saved: s saves, q once more leaves without", warned: true };
   }
 }
 

@@ -1,14 +1,15 @@
 import type { Readable, Writable } from "node:stream";
 import { Box, render, Text, useApp, useInput, useStdout } from "ink";
-import { useEffect, useReducer, useState } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import type { Conversation } from "../core/conversation.js";
 import { type Decision, decide } from "../core/decision.js";
-import type { Engine } from "../core/engine.js";
+import type { Engine, Scores } from "../core/engine.js";
 import type { Turn } from "../core/labels.js";
 import { printable } from "../core/printable.js";
 import { OTHER, type Route } from "../core/route.js";
+import { latestOnly } from "./latest.js";
 import { actionOf } from "./tune-keys.js";
-import { isUnsaved, reduce, startTuning, type TuneState } from "./tune-state.js";
+import { createStore, isUnsaved, startTuning, type TuneState, type TuneStore } from "./tune-state.js";
 import { Bars, Conversation as ConversationView, Editor } from "./tune-views.js";
 
 /** What `tune` needs. */
@@ -28,29 +29,19 @@ const PAUSE = 60;
 
 /** The whole screen of `tune`. */
 export function Tune({ routes, misses, rank, save, colour }: TuneProps) {
-  const [state, dispatch] = useReducer(reduce, undefined, () => startTuning(routes, misses));
-  const [said, setSaid] = useState("");
+  const [store] = useState(() => createStore(startTuning(routes, misses)));
+  const state = useSyncExternalStore(store.subscribe, store.get);
   const size = useSize();
   const { exit } = useApp();
-  const decision = useDecision(state.routes, state.conversation, rank);
-  const [leaving, setLeaving] = useState(false);
-
+  const [ask] = useState(() => latestOnly(rank));
+  const decision = useDecision(state.routes, state.conversation, ask);
   useInput((input, key) => {
-    const action = actionOf(state.mode, input, key);
-    setLeaving(action === "quit");
-    if (action === "quit") {
-      if (!isUnsaved(state) || leaving || key.ctrl) return exit();
-      return setSaid("not saved: s saves, q once more leaves without");
-    }
-    setSaid("");
-    if (action !== "save") return action && dispatch(action);
-    save(state.routes).then(
-      (text) => {
-        dispatch({ type: "saved" });
-        setSaid(text);
-      },
-      (error: Error) => setSaid(error.message),
-    );
+    const now = store.get();
+    const action = actionOf(now.mode, input, key);
+    if (action === "save") return saveNow(store, save);
+    if (action !== "quit") return action && store.dispatch(action);
+    if (isUnsaved(now) && !now.warned) store.dispatch({ type: "warn" });
+    else exit();
   });
 
   if (size.columns < LEAST.columns || size.rows < LEAST.rows) {
@@ -72,11 +63,19 @@ export function Tune({ routes, misses, rank, save, colour }: TuneProps) {
         </Box>
       </Box>
       <Editor state={state} width={size.columns} rows={editorRows} colour={colour} />
-      <Text wrap="truncate">{printable(said) || verdict(state, decision)}</Text>
+      <Text wrap="truncate">{printable(state.said) || verdict(state, decision)}</Text>
       <Text dimColor={colour} wrap="truncate">
         {help(state)}
       </Text>
     </Box>
+  );
+}
+
+function saveNow(store: TuneStore, save: TuneProps["save"]): void {
+  const { routes } = store.get();
+  save(routes).then(
+    (text) => store.dispatch({ type: "saved", routes, text }),
+    (error: Error) => store.dispatch({ type: "say", text: error.message }),
   );
 }
 
@@ -91,18 +90,20 @@ function verdict(state: TuneState, decision: Decision | undefined): string {
 
 function help({ mode, misses }: TuneState): string {
   if (mode !== "browse") return "type · ←→ move · Enter or Esc: done";
-  const step = misses.length > 0 ? " · n p: next, previous miss" : "";
-  return `↑↓ route · e: description · Tab: prompt${step} · u r: undo, redo · s: save · q: quit`;
+  const step = misses.length > 0 ? " · n p miss" : "";
+  return `↑↓ route · e description · Tab prompt${step} · u undo · r redo · s save · q quit`;
 }
 
+type Ask = (...args: Parameters<Engine["rank"]>) => Promise<Scores | undefined>;
+
 /** The decision on a conversation, asked for when the keys pause; an answer to an old question is dropped. */
-function useDecision(routes: readonly Route[], conversation: Conversation, rank: Engine["rank"]): Decision | undefined {
+function useDecision(routes: readonly Route[], conversation: Conversation, ask: Ask): Decision | undefined {
   const [decision, setDecision] = useState<Decision>();
   useEffect(() => {
     let current = true;
     const timer = setTimeout(() => {
-      rank(routes, conversation).then(
-        (scores) => current && setDecision(decide(routes, scores)),
+      ask(routes, conversation).then(
+        (scores) => current && scores && setDecision(decide(routes, scores)),
         () => current && setDecision(undefined),
       );
     }, PAUSE);
@@ -110,7 +111,7 @@ function useDecision(routes: readonly Route[], conversation: Conversation, rank:
       current = false;
       clearTimeout(timer);
     };
-  }, [routes, conversation, rank]);
+  }, [routes, conversation, ask]);
   return decision;
 }
 

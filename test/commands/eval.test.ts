@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -208,6 +209,29 @@ describe("options", () => {
     expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/);
   });
 
+  it.each(["-o", "--html"])("%s never writes over an input", async (option) => {
+    const rows = file(right);
+    const result = await runCli(["eval", rows, option, rows]);
+    expect(result).toMatchObject({ code: 2, stderr: expect.stringMatching(/it is also an input/) });
+    expect(readFileSync(rows, "utf8")).toBe(JSON.stringify(right));
+  });
+
+  it("reports what it has when it is interrupted", async () => {
+    const signals = new EventEmitter();
+    const engine = createFakeEngine({ onRank: (call) => void (call === 1 && signals.emit("SIGINT")) });
+    const { code, stdout, stderr } = await runCli(["eval", file(right, right, right), "--json"], { engine, signals });
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout).records).toBe(2);
+    expect(stderr).toMatch(/interrupted after 2 records/);
+  });
+
+  it("shows on a terminal how far it is, on stderr only", async () => {
+    const { stdout, stderr } = await runCli(["eval", file(right), "--json"], { stderrIsTerminal: true });
+    expect(JSON.parse(stdout).records).toBe(1);
+    expect(stderr).toMatch(/records/);
+    expect((await runCli(["eval", file(right), "--json", "-q"], { stderrIsTerminal: true })).stderr).toBe("");
+  });
+
   it("reads standard input as -", async () => {
     const { stdout } = await runCli(["eval", "-", "--json"], { stdin: `${JSON.stringify(right)}\n` });
     expect(JSON.parse(stdout).accuracy).toBe(1);
@@ -217,5 +241,6 @@ describe("options", () => {
     const own = { prompt: "verse", route: "verse", routes: [{ name: "verse", description: "Poems" }] };
     const report = JSON.parse((await runCli(["eval", file(own), "--json"])).stdout);
     expect(report.routes.map((entry: { route: string }) => entry.route)).toEqual(["verse", "other"]);
+    expect(report.routes_from).toBe("the records");
   });
 });

@@ -109,11 +109,21 @@ describe("models pull", () => {
     expect(readFileSync(join(models, FILE)).equals(bytes)).toBe(true);
   });
 
-  it("fetches any other file of the hub by its full name", async () => {
+  it("fetches any other file of the hub by its full name, and finds it by that again", async () => {
     const hub = await hubWith({ repository: "some-one/X.Y_z", file: "x.gguf" });
     const { env, models } = place(hub);
-    const result = await runCli(["models", "pull", "hf:some-one/X.Y_z/x.gguf", "--accept-license"], { env });
-    expect(result).toMatchObject({ code: 0, stdout: `${join(models, "x.gguf")}\n` });
+    const reference = "hf:some-one/X.Y_z/x.gguf";
+    const path = join(models, "some-one--X.Y_z--x.gguf");
+    const result = await runCli(["models", "pull", reference, "--accept-license"], { env });
+    expect(result).toMatchObject({ code: 0, stdout: `${path}\n` });
+    expect(await runCli(["models", "path", reference], { env })).toMatchObject({ code: 0, stdout: `${path}\n` });
+    const { stdout } = await runCli(["models", "-m", reference, "--json"], { env });
+    expect(JSON.parse(stdout).models).toMatchObject([
+      { name: reference, verified: "yes", used: true },
+      { name: "mini" },
+    ]);
+    expect(await runCli(["models", "path", "hf:some-one/other/x.gguf"], { env })).toMatchObject({ code: 4 });
+    expect(await runCli(["models", "rm", reference], { env })).toMatchObject({ code: 0 });
   });
 
   it("says what a repository has instead", async () => {

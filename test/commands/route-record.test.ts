@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type RecordContext, readRaw, routeRecord } from "../../src/commands/route-record.js";
+import { type RecordContext, readInput, routeRecord } from "../../src/commands/route-record.js";
 import { ArchRouteError } from "../../src/core/errors.js";
 import { createRouter } from "../../src/core/router.js";
 import { type Config, resolveConfig } from "../../src/io/config.js";
@@ -99,19 +99,19 @@ describe("routeRecord", () => {
   });
 });
 
-describe("readRaw", () => {
+describe("readInput", () => {
   it.each([
     ["text", "text", '{"prompt":"x"}', '{"prompt":"x"}'],
     ["a line", "lines", "x y", "x y"],
     ["JSON", "json", '{"prompt":"x"}', "x"],
     ["a line of JSON", "jsonl", '"x"', "x"],
   ] as const)("takes a record by its format: %s", async (_, format, text, content) => {
-    const record = await readRaw({ source: "-", line: 1, format, text });
+    const record = await readInput({ source: "-", line: 1, format, text });
     expect(record.conversation).toEqual([{ role: "user", content }]);
   });
 
   it.each(["12345678901234567890", "1e400", "1.50", '"é"', "-0"])("keeps the id %s as it was written", async (id) => {
-    const record = await readRaw({ source: "-", line: 1, format: "json", text: `{"prompt":"x","id":${id}}` });
+    const record = await readInput({ source: "-", line: 1, format: "json", text: `{"prompt":"x","id":${id}}` });
     expect(record.id).toBe(id);
   });
 });

@@ -25,6 +25,8 @@ it.each([
   ["misc", ""],
   ["general_questions", ""],
   ["cat-b", ""],
+  ["work", "work"],
+  ["customer_support", "customer support"],
 ])("nameWords of %s", (name, expected) => {
   expect(nameWords(name).join(" ")).toBe(expected);
 });

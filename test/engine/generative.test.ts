@@ -370,6 +370,19 @@ it("user text becomes no special token, in names and descriptions neither", asyn
   expect(model.sequence.filter((token) => token > 255)).toEqual(template);
 });
 
+it("only the template is tokenised with special tokens on", async () => {
+  const asked: string[] = [];
+  const spy: TextModel = {
+    ...fakeModel(),
+    tokenize(text, special) {
+      if (special) asked.push(text);
+      return tokenize(text, special);
+    },
+  };
+  await createGenerativeEngine("m", spy, "raw").rank(routesOf("bug", "b"), user("x"));
+  expect(new Set(asked)).toEqual(new Set([chat.head, chat.tail]));
+});
+
 it("has the model's name and disposes of it", async () => {
   const model = fakeModel();
   const engine: Engine = createGenerativeEngine("some-model", model, "raw");

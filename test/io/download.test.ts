@@ -51,7 +51,7 @@ async function fetch(fault: Fault | undefined, more: Partial<HubFiles> & { folde
   open.push(hub);
   const folder = more.folder ?? join(temporaryFolder(), "models");
   const client = await createHubClient({
-    env: { ARCH_ROUTE_HUB: hub.url, HOME: "/nonexistent" },
+    env: { ARCH_ROUTE_HUB: hub.url, HOME: "/dev/null" },
     offline: false,
     patience,
   });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { findFolders } from "../../src/io/folders.js";
@@ -92,4 +92,12 @@ describe("hashFile", () => {
   it.each(["/nowhere/model", "/"])("names what cannot be read: %s", async (path) => {
     await expect(hashFile(path)).rejects.toMatchObject({ code: "E_MODEL", message: expect.stringContaining(path) });
   });
+});
+
+it("what stands in a folder that others may write into is not believed", async () => {
+  const [folders, path] = [newFolders(), join(folderWith({ model: "good" }), "model")];
+  await markVerified(path, sha256("good"), folders);
+  expect(await isVerified(path, sha256("good"), folders)).toBe(true);
+  chmodSync(folders.cache, 0o777);
+  expect(await isVerified(path, sha256("good"), folders)).toBe(false);
 });

@@ -10,10 +10,10 @@ const ESC = String.fromCharCode(27);
 describe("formatEvaluation", () => {
   it("tells people all there is", () => {
     expect(formatEvaluation(evaluationReport(), plain, 80)).toMatchInlineSnapshot(`
-      "accuracy  40.0 %  ████████░░░░░░░░░░░░  2 of 5, 95 % interval  11.8 % to  76.9 %
+      "accuracy  40.0 %  ████████░░░░░░░░░░░░  2 of 5, 95 % interval 11.8 % to 76.9 %
       macro F1 0.533
       other    0 labelled so, 0 of them routed; 1 of a route refused
-      unsure   1, the best guess of 1 right; the rest:  50.0 % right
+      unsure   1, the best guess of 1 right; the rest: 50.0 % right
       model fake · routes from routes.yaml · 1.5 ms a turn (p90 3.0, p99 4.0) · 1 records not scored
 
       route  precis  recall      f1                        labelled
@@ -42,13 +42,12 @@ describe("formatEvaluation", () => {
 
       min_confidence: 0.8 gives a precision of 100.0 % and routes 40.0 % of the turns
 
-      against the settings in force ( 40.0 %)
-      history last   60.0 %  1 turns won, 0 lost (McNemar p = 1.000, may be chance)
+      against the settings in force (40.0 %)
+      history last   60.0 %  1 won, 0 lost (McNemar p = 1.000: may be chance)
 
-      compared on 5 turns; 2 left out, their labels are no routes there
+      compared with other.yaml on 5 turns; 2 left out, their labels are no routes there
       this   40.0 %  ████████░░░░░░░░░░░░
-      that   60.0 %  ████████████░░░░░░░░  other.yaml
-       60.0 %  1 turns won, 0 lost (McNemar p = 1.000, may be chance)
+      that   60.0 %  1 won, 0 lost (McNemar p = 1.000: may be chance)
 
       wrong: 3
       rows.jsonl:3  a but b 0.75, a 0.20

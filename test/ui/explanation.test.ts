@@ -77,4 +77,15 @@ describe("formatExplanation", () => {
     const more = { route: hostile, model: hostile, ranking: [{ route: hostile, probability: 1 }] };
     expect(formatExplanation(routed(more), createChalk(false))).toMatch(/^[\P{Cc}\n]*$/u);
   });
+
+  it.each([
+    [{ minConfidence: 0.5 }, "confidence 0.91 (0.41 over the least, 0.5) · margin 0.85 ·"],
+    [
+      { minConfidence: 0.95, minMargin: 0.9 },
+      "confidence 0.91 (0.04 under the least, 0.95) · margin 0.85 (0.05 under the least, 0.9)",
+    ],
+    [{ minConfidence: 0, minMargin: 0 }, "matched bug_fixing · margin 0.85 ·"],
+  ])("says how far %j is", (thresholds, text) => {
+    expect(formatExplanation(routed(), createChalk(false), undefined, thresholds)).toContain(text);
+  });
 });

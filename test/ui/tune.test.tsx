@@ -79,7 +79,7 @@ describe("tune", () => {
 
 
       miss 1 of 2: beta, but alpha is expected
-      ↑↓ route · e: description · Tab: prompt · n p: next, previous miss · u r: undo, redo · s: save · q:…"
+      ↑↓ route · e description · Tab prompt · n p miss · u undo · r redo · s save · q quit"
     `);
   });
 
@@ -130,13 +130,13 @@ describe("tune", () => {
 
   it("asks before it leaves what is not saved", async () => {
     const { press, shows } = show();
-    await press("e", "x", ESC, "q");
+    await press("e", "x", "\r", "q");
     await shows(/not saved: s saves, q once more leaves without/);
   });
 
   it("says why it could not save, and keeps the edit", async () => {
     const { press, shows } = show({ save: () => Promise.reject(new Error("no space left")) });
-    await press("e", "x", ESC, "s");
+    await press("e", "x", "\r", "s");
     await shows(/no space left/);
     await press("j");
     await shows(/not saved/);
