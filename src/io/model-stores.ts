@@ -1,6 +1,5 @@
 import { readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import * as v from "valibot";
 import { type Environment, type Folders, homeFolder } from "./folders.js";
 import { archRouter } from "./model-table.js";
 import { findInOllama } from "./ollama-store.js";
@@ -108,15 +107,19 @@ export async function writeNote(path: string, note: { readonly sha256: string; r
   await rename(temporary, notePath(path));
 }
 
-const noteSchema = v.object({
-  sha256: v.pipe(v.string(), v.check(isSum)),
-  repository: v.exactOptional(v.string()),
-  file: v.exactOptional(v.string()),
-});
+interface Note {
+  readonly sha256?: string;
+  readonly repository?: string;
+  readonly file?: string;
+}
 
-async function readNote(path: string): Promise<Partial<v.InferOutput<typeof noteSchema>>> {
+// By hand: each routing comes through here, and a library for it would be a tenth of its start.
+async function readNote(path: string): Promise<Note> {
   try {
-    return v.parse(noteSchema, JSON.parse(await readFile(notePath(path), "utf8")));
+    const { sha256, repository, file } = JSON.parse(await readFile(notePath(path), "utf8")) as Record<string, unknown>;
+    if (typeof sha256 !== "string" || !isSum(sha256)) return {};
+    const isNamed = typeof repository === "string" && typeof file === "string";
+    return isNamed ? { sha256, repository, file } : { sha256 };
   } catch {
     // None, or not ours: then nothing is known of the file.
     return {};

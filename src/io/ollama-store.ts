@@ -1,6 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import * as v from "valibot";
 import { list, type StoredModel } from "./stored-model.js";
 
 const MODEL_LAYER = "application/vnd.ollama.image.model";
@@ -10,8 +9,7 @@ const LONGEST_MANIFEST = 1 << 20;
 const LATEST = "Q4_K_M";
 
 // Nothing but this form may become a part of a path (CVE-2024-37032).
-const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
-const manifestSchema = v.object({ layers: v.array(v.object({ mediaType: v.string(), digest: v.string() })) });
+const digestForm = /^sha256:[0-9a-f]{64}$/;
 
 /**
  * Files of a hub repository in a folder of ollama's: `manifests/hf.co/USER/NAME/TAG` names `blobs/sha256-…`. What ollama
@@ -40,9 +38,12 @@ async function descend(folder: string, [next, ...rest]: readonly string[]): Prom
 async function readManifest(store: string, path: string, file: string): Promise<StoredModel | undefined> {
   try {
     if ((await stat(path)).size > LONGEST_MANIFEST) return undefined;
-    const { layers } = v.parse(manifestSchema, JSON.parse(await readFile(path, "utf8")));
-    const layer = layers.find(({ mediaType }) => mediaType === MODEL_LAYER);
-    const sha256 = v.parse(digest, layer?.digest).slice("sha256:".length);
+    const { layers } = JSON.parse(await readFile(path, "utf8")) as {
+      layers?: { mediaType?: unknown; digest?: unknown }[];
+    };
+    const digest = layers?.find(({ mediaType }) => mediaType === MODEL_LAYER)?.digest;
+    if (typeof digest !== "string" || !digestForm.test(digest)) return undefined;
+    const sha256 = digest.slice("sha256:".length);
     const blob = join(store, "blobs", `sha256-${sha256}`);
     const stats = await stat(blob);
     return stats.isFile() ? { path: blob, store: "ollama", file, size: stats.size, sha256 } : undefined;

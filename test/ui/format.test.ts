@@ -18,7 +18,7 @@ const routing: Routing = {
   trimmed: false,
 };
 const routed = (more: Partial<Routing> = {}): Routed => ({ routing: { ...routing, ...more } });
-const visible = (text: string) => text.replaceAll("\u001b", "ESC");
+const _visible = (text: string) => text.replaceAll("\u001b", "ESC");
 const hostile = "a\u001b]52;c;aGk=\u0007b\u009bc\u202ed\u007fe";
 
 describe("formatJson", () => {
