@@ -310,7 +310,7 @@ describe("a machine without folders for us", () => {
     ],
     [
       "with a HOME that is not there",
-      { HOME: "/nonexistent", XDG_CONFIG_HOME: undefined, XDG_STATE_HOME: undefined, XDG_CACHE_HOME: undefined },
+      { HOME: "/dev/null/home", XDG_CONFIG_HOME: undefined, XDG_STATE_HOME: undefined, XDG_CACHE_HOME: undefined },
     ],
     [
       "with XDG folders that cannot be made",

@@ -5,8 +5,8 @@ export default defineConfig({
     dir: "test",
     root: new URL("..", import.meta.url).pathname,
     exclude: ["**/model-generative/**"],
-    // Two cores: a model in one worker and spawned processes in another are as much as they hold.
-    maxWorkers: 2,
+    // One more than the cores that CI has: much of the time goes into waiting for spawned processes.
+    maxWorkers: 3,
     minWorkers: 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -113,7 +113,7 @@ interface Note {
   readonly file?: string;
 }
 
-// By hand: each routing comes through here, and a library for it would be a tenth of its start.
+// By hand: each routing comes through here, and should not have to load a library for it.
 async function readNote(path: string): Promise<Note> {
   try {
     const { sha256, repository, file } = JSON.parse(await readFile(notePath(path), "utf8")) as Record<string, unknown>;
