@@ -99,8 +99,7 @@ describe("packages", () => {
     { name: "node-llama-cpp", home: /^src\/engine\/llama\.ts$/, types: /^src\/engine\/(llama|quick-start)\.ts$/ },
     { name: "cosmiconfig", home: /^src\/io\/config-search\.ts$/ },
     { name: "execa", home: /^src\/io\/spawn\.ts$/, unused: !files.includes("src/io/spawn.ts") },
-    // Whoever writes for people is handed one and names its type.
-    { name: "chalk", home: /^src\/ui\/colour\.ts$/, types: /^src\/ui\/[^/]+\.ts$/ },
+    { name: "chalk", home: /^src\/ui\/colour\.ts$/ },
     { name: "ink", home: /^src\/ui\/[^/]+\.tsx$/ },
     // JSX needs it, no file has to name it.
     { name: "react", home: /^src\/ui\/[^/]+\.tsx$/, unused: true },

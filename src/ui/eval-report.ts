@@ -1,8 +1,8 @@
-import type { ChalkInstance } from "chalk";
 import stringWidth from "string-width";
 import type { Evaluation, RouteFigures, Share } from "../core/evaluation.js";
 import type { Comparison, Contrast, EvaluationReport, ReportedTurn } from "../core/evaluation-report.js";
 import { excerpt, printable } from "../core/printable.js";
+import type { ChalkInstance } from "./colour.js";
 
 const BAR = 20;
 const MOST_MISSES = 20;

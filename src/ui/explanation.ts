@@ -1,7 +1,7 @@
-import type { ChalkInstance } from "chalk";
 import stringWidth from "string-width";
 import type { RankedRoute, Thresholds } from "../core/decision.js";
 import { printable } from "../core/printable.js";
+import type { ChalkInstance } from "./colour.js";
 import type { Routed } from "./format.js";
 
 const BAR = 24;

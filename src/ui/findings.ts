@@ -1,6 +1,6 @@
-import type { ChalkInstance } from "chalk";
 import { printable } from "../core/printable.js";
 import type { Finding } from "../core/route-check.js";
+import type { ChalkInstance } from "./colour.js";
 
 /** Findings for people: two lines each, the fault and the edit. */
 export function formatFindings(findings: readonly Finding[], chalk: ChalkInstance): string {

@@ -1,5 +1,5 @@
-import type { ChalkInstance } from "chalk";
 import { printable } from "../core/printable.js";
+import type { ChalkInstance } from "./colour.js";
 
 /** One thing that was looked at; these are the keys of the JSON too. */
 export interface Finding {
