@@ -8,6 +8,8 @@ export default defineConfig({
     // One more than the cores that CI has: much of the time goes into waiting for spawned processes.
     maxWorkers: 3,
     minWorkers: 1,
+    // CI's machines are shared and noisy: a test that waits for a process gets a second chance there.
+    retry: process.env["CI"] ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
