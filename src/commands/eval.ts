@@ -21,8 +21,7 @@ import type { RouteOptions } from "./options.js";
 import type { Surroundings } from "./route.js";
 
 /** The options of `eval`. */
-export interface EvalOptions
-  extends Pick<RouteOptions, "output" | "format" | "json" | "maxRecordBytes" | "quiet" | "verbose"> {
+export interface EvalOptions extends Pick<RouteOptions, "output" | "format" | "json" | "maxRecordBytes" | "quiet"> {
   readonly html?: string;
   readonly sweepHistory?: boolean;
   readonly compare?: string;

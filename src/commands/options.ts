@@ -21,5 +21,4 @@ export interface RouteOptions {
   /** Bytes of a command's output that a record keeps. */
   readonly maxOutputBytes: number;
   readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }

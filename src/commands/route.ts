@@ -80,8 +80,11 @@ async function routeSingle(raw: RawRecord, run: Run): Promise<number> {
   if (!runs) return await finishSingle(routed, raw, run);
   // Loaded when there is something to run: it takes a fifth of the time of a routing.
   const { execute, showCommands } = await import("./exec.js");
-  if (options.dryRun) await showCommands(routed, routed.record.conversation, config, output);
-  if (options.dryRun) return await output.close().then(() => 0);
+  if (options.dryRun) {
+    await showCommands(routed, routed.record.conversation, config, output);
+    await output.close();
+    return 0;
+  }
   // From here on signals are the command's: it is told, and we end when it does.
   const interrupt = listenForInterrupts(io);
   try {

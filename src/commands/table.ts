@@ -60,7 +60,7 @@ export const routeSpec = {
     },
     { flags: "--offline", description: "refuse every connection" },
     { flags: "-q, --quiet", description: "no progress, notes or warnings" },
-    { flags: "-v, --verbose", description: "say more, on standard error" },
+    { flags: "-v, --verbose", description: "show the stack of an error" },
   ],
   async run({ args, options, flags, help }: Call, io: Surroundings) {
     const { readRequest } = await import("./gather.js");

@@ -1,25 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ArchRouteError } from "../../src/core/errors.js";
-import type { Routing } from "../../src/core/router.js";
-import { formatError, formatJson, formatPlain, type Routed } from "../../src/ui/format.js";
-
-const routing: Routing = {
-  route: "bug_fixing",
-  outcome: "matched",
-  confidence: 0.9123456,
-  margin: 0.8523456,
-  ranking: [
-    { route: "bug_fixing", probability: 0.9123456 },
-    { route: "日本", probability: 0.06 },
-    { route: "other", probability: 0.0276544 },
-  ],
-  model: "fake",
-  tokens: { prompt: 412, cached: 231 },
-  trimmed: false,
-};
-const routed = (more: Partial<Routing> = {}): Routed => ({ routing: { ...routing, ...more } });
-const _visible = (text: string) => text.replaceAll("\u001b", "ESC");
-const hostile = "a\u001b]52;c;aGk=\u0007b\u009bc\u202ed\u007fe";
+import { formatError, formatJson, formatPlain } from "../../src/ui/format.js";
+import { hostile, routed } from "../helpers/routed.js";
 
 describe("formatJson", () => {
   it("prints all of a result on one line, to three digits", () => {
