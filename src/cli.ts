@@ -69,8 +69,9 @@ function createProgram(argv: readonly string[], io: Surroundings, finish: (code:
     .helpOption("-h, --help", "print this help")
     .helpCommand(false)
     .argument("[prompt...]", "what to route; - stands for standard input");
-  define(program, routeSpec, io, finish);
-  if (!isAllPrompt(argv)) for (const spec of commandSpecs) add(program, spec, io, finish);
+  const commandLine = argv.slice(2);
+  define(program, routeSpec, commandLine, io, finish);
+  if (!isAllPrompt(argv)) for (const spec of commandSpecs) add(program, spec, commandLine, io, finish);
   return program;
 }
 
@@ -82,13 +83,25 @@ function isAllPrompt(argv: readonly string[]): boolean {
   );
 }
 
-function add(parent: Command, spec: CommandSpec, io: Surroundings, finish: (code: number) => void): void {
+function add(
+  parent: Command,
+  spec: CommandSpec,
+  commandLine: readonly string[],
+  io: Surroundings,
+  finish: (code: number) => void,
+): void {
   const command = parent.command(spec.usage, { isDefault: spec.isDefault ?? false });
-  define(command, spec, io, finish);
-  for (const child of spec.commands ?? []) add(command, child, io, finish);
+  define(command, spec, commandLine, io, finish);
+  for (const child of spec.commands ?? []) add(command, child, commandLine, io, finish);
 }
 
-function define(command: Command, spec: CommandSpec, io: Surroundings, finish: (code: number) => void): void {
+function define(
+  command: Command,
+  spec: CommandSpec,
+  commandLine: readonly string[],
+  io: Surroundings,
+  finish: (code: number) => void,
+): void {
   command.description(spec.description);
   for (const option of spec.options ?? []) command.addOption(toOption(option));
   const { run } = spec;
@@ -97,6 +110,7 @@ function define(command: Command, spec: CommandSpec, io: Surroundings, finish: (
     const options = command.optsWithGlobals();
     const call = {
       args: command.args,
+      commandLine,
       options,
       flags: toFlags(options),
       help: () => command.outputHelp({ error: true }),

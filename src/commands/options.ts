@@ -20,5 +20,16 @@ export interface RouteOptions {
   readonly halt?: { readonly when: "now" | "soon"; readonly failures: number };
   /** Bytes of a command's output that a record keeps. */
   readonly maxOutputBytes: number;
+  /** Go on with the batch that the output's journal tells of. */
+  readonly resume?: boolean;
+  /** The same, although the input or what the results depend on has changed. */
+  readonly resumeChanged?: boolean;
   readonly quiet?: boolean;
+  /** What was typed after the program's name. */
+  readonly commandLine?: readonly string[];
+}
+
+/** Whether a batch is to be gone on with. */
+export function isResumed({ resume, resumeChanged }: RouteOptions): boolean {
+  return resume === true || resumeChanged === true;
 }

@@ -4,18 +4,32 @@ import { printable } from "../core/printable.js";
 import type { InputFormat } from "../io/input-format.js";
 import type { Output } from "../io/output.js";
 import { hasColour, type Streams } from "../io/streams.js";
-import { type Executed, formatError, formatJson, formatPlain, type Result, type Routed } from "../ui/format.js";
+import { formatError, formatJson, formatNote, formatPlain, type Result, type Routed } from "../ui/format.js";
 import type { Progress } from "../ui/progress.js";
 import type { RouteOptions } from "./options.js";
+import { errorOf, hasFailedCommand, noteOf, type RecordNote } from "./record-note.js";
 
 /** Where results end up: printed, counted, and summed up in an exit code. */
 export interface Report {
   /** Prints a result in the form that the options or the record's own format ask for. */
-  add(result: Result, origin: { readonly source: string; readonly format: InputFormat | undefined }): Promise<void>;
-  /** Records whose command failed, or that have none. */
-  failedCommands(): number;
+  add(
+    result: Result,
+    origin: { readonly source: string; readonly line: number; readonly format: InputFormat | undefined },
+  ): Promise<void>;
+  /** Counts a record that an earlier run has printed. */
+  recall(note: RecordNote): void;
   /** Says what is to say of the whole, on stderr; the exit code of the run. */
-  finish(interrupted: number | undefined): Promise<number>;
+  finish(ending?: Ending): Promise<number>;
+}
+
+/** How a run ended before its input did, if it did. */
+export interface Ending {
+  /** 128 + the signal's number. */
+  readonly interrupted?: number | undefined;
+  /** Why it stopped by itself. */
+  readonly stopped?: string | undefined;
+  /** What to type to go on. */
+  readonly goOn?: string | undefined;
 }
 
 const REDRAW = 100;
@@ -31,7 +45,9 @@ export function createReport(
   const codes = new Set<number>();
   const routes = new Map<string, number>();
   const started = Date.now();
-  let [records, failed, unsure, failedCommands, drawn] = [0, 0, 0, 0, 0];
+  let [records, failed, unsure, drawn] = [0, 0, 0, 0];
+  let [recalled, recalledFailed] = [0, 0];
+  let last: string | undefined;
   let progress: Progress | undefined;
 
   async function format(result: Result, format: InputFormat | undefined): Promise<string> {
@@ -43,16 +59,27 @@ export function createReport(
 
   function count(result: Result): void {
     records++;
-    if ("error" in result) {
-      failed++;
-      codes.add(exitCodes[result.error.code]);
-      return;
-    }
-    const { route, outcome } = result.routing;
-    routes.set(route, (routes.get(route) ?? 0) + 1);
-    if (outcome === "unsure") unsure++;
-    if (hasFailed(result.executed)) failedCommands++;
-    if (outcome !== "matched" && options.requireRoute) codes.add(NO_ROUTE);
+    if ("routing" in result) routes.set(result.routing.route, (routes.get(result.routing.route) ?? 0) + 1);
+    const note = noteOf(result);
+    if (note.outcome === "unsure") unsure++;
+    if (errorOf(note) !== undefined) failed++;
+    addCodes(note);
+  }
+
+  function addCodes(note: RecordNote): void {
+    const error = errorOf(note);
+    if (error !== undefined) codes.add(exitCodes[error]);
+    else if (note.outcome !== "matched" && options.requireRoute) codes.add(NO_ROUTE);
+    if (hasFailedCommand(note)) codes.add(COMMAND_FAILED);
+  }
+
+  /** What a run that ended early says of it: how far it came, and how to go on. */
+  function say({ interrupted, stopped, goOn }: Ending): void {
+    if (interrupted === undefined && stopped === undefined) return;
+    const done = `${interrupted === undefined ? "stopped" : "interrupted"} after ${records + recalled} records`;
+    const place = goOn === undefined && last !== undefined ? `, at ${last}` : "";
+    const why = interrupted === undefined ? `: ${stopped}` : "";
+    io.stderr.write(formatNote(`${done}${place}${why}${goOn === undefined ? "" : `; go on with ${goOn}`}`));
   }
 
   async function draw(): Promise<void> {
@@ -64,22 +91,27 @@ export function createReport(
   }
 
   return {
-    failedCommands: () => failedCommands,
-    async add(result, { source, format: as }) {
+    recall(note) {
+      recalled++;
+      if (errorOf(note) !== undefined) recalledFailed++;
+      addCodes(note);
+    },
+    async add(result, { source, line, format: as }) {
       count(result);
+      last = `${source}:${line}`;
       await output.write(await format(result, as));
       if ("error" in result && !(batch && isJson(options, as)))
-        say(io, located(result.error, source, result.line, batch));
+        io.stderr.write(located(result.error, source, result.line, batch));
       await draw();
     },
-    async finish(interrupted) {
+    async finish(ending = {}) {
       progress?.close();
       await output.close();
-      if (batch && failed > 0 && !options.quiet)
-        io.stderr.write(`arch-route: ${failed} of ${records} records failed\n`);
-      if (interrupted !== undefined) io.stderr.write(`arch-route: interrupted after ${records} records\n`);
-      if (failedCommands > 0) codes.add(COMMAND_FAILED);
-      return gravestExitCode(interrupted === undefined ? codes : [...codes, interrupted]);
+      const allFailed = failed + recalledFailed;
+      if (batch && allFailed > 0 && !options.quiet)
+        io.stderr.write(`arch-route: ${allFailed} of ${records + recalled} records failed\n`);
+      say(ending);
+      return gravestExitCode(ending.interrupted === undefined ? codes : [...codes, ending.interrupted]);
     },
   };
 }
@@ -98,10 +130,6 @@ function isJson(options: RouteOptions, format: InputFormat | undefined): boolean
   return !options.plain && !options.explain && (format === "json" || format === "jsonl");
 }
 
-function hasFailed(executed: Executed | undefined): boolean {
-  return executed !== undefined && ("error" in executed || executed.exitCode !== 0);
-}
-
 function showsProgress(options: RouteOptions, io: Streams): boolean {
   // Results on the same terminal are progress enough, and a redrawn line would tear them apart.
   const elsewhere = options.output !== undefined || !io.stdout.isTTY;
@@ -111,8 +139,4 @@ function showsProgress(options: RouteOptions, io: Streams): boolean {
 function located(error: ArchRouteError, source: string, line: number, batch: boolean): string {
   const text = formatError(error);
   return batch ? text.replace("arch-route: ", () => `arch-route: ${printable(source)}:${line}: `) : text;
-}
-
-function say(io: Streams, text: string): void {
-  io.stderr.write(text);
 }

@@ -30,6 +30,8 @@ export interface CommandSpec {
 /** A command line, taken apart. */
 export interface Call {
   readonly args: readonly string[];
+  /** All that was typed after the program's name. */
+  readonly commandLine: readonly string[];
   /** All options by their long names in camel case, those of the parents too. */
   readonly options: Readonly<Record<string, unknown>>;
   /** The options that are settings of the configuration. */

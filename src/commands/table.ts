@@ -17,6 +17,8 @@ export const routeSpec = {
     { flags: "-m, --model <model>", description: "mini, arch-router[:quant], a GGUF file or hf:user/repo/file" },
     { flags: "-i, --input <file...>", description: "read from files instead of standard input" },
     { flags: "-o, --output <file>", description: "write results to a file" },
+    { flags: "--resume", description: "go on with the batch whose results are in --output" },
+    { flags: "--resume-changed", description: "the same, though its input, routes or options changed" },
     {
       flags: "--format <format>",
       description: "format of the input",
@@ -62,9 +64,9 @@ export const routeSpec = {
     { flags: "-q, --quiet", description: "no progress, notes or warnings" },
     { flags: "-v, --verbose", description: "show the stack of an error" },
   ],
-  async run({ args, options, flags, help }: Call, io: Surroundings) {
+  async run({ args, commandLine, options, flags, help }: Call, io: Surroundings) {
     const { readRequest } = await import("./gather.js");
-    const routeOptions = options as unknown as RouteOptions;
+    const routeOptions = { ...options, commandLine } as unknown as RouteOptions;
     const request = readRequest(args, routeOptions, io);
     if (request !== undefined) return await (await import("./route.js")).routeCommand(request, routeOptions, flags, io);
     help();

@@ -64,7 +64,8 @@ export function fileOutput(path: string): Output {
   };
 }
 
-function outputError(name: string, cause: Error): ArchRouteError {
+/** What kept something from being written, as E_OUTPUT. */
+export function outputError(name: string, cause: Error, hint?: string): ArchRouteError {
   const reasons = new Map([
     ["ENOSPC", "no space left"],
     ["EFBIG", "the file would be larger than allowed"],
@@ -73,5 +74,8 @@ function outputError(name: string, cause: Error): ArchRouteError {
     ["EISDIR", "it is a folder"],
   ]);
   const why = reasons.get((cause as NodeJS.ErrnoException).code ?? "") ?? cause.message;
-  return new ArchRouteError("E_OUTPUT", `${name}: cannot be written: ${why}`, { cause });
+  return new ArchRouteError("E_OUTPUT", `${name}: cannot be written: ${why}`, {
+    cause,
+    ...(hint !== undefined && { hint }),
+  });
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdir, rename, stat, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "./alive.js";
 
 /**
  * The beginning of a download. Its name says which file and which state of it (the ETag) it is the beginning of, and
@@ -58,14 +59,4 @@ export async function adoptPart(folder: string, file: string): Promise<Part | un
 /** Process ids mean nothing on another machine that shares the folder. */
 function machine(): string {
   return createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
-}
-
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

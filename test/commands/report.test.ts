@@ -47,15 +47,15 @@ function setUp(
   return { report, out: () => printed(stdout), err: () => printed(stderr) };
 }
 
-const text = { source: "-", format: "text" } as const;
-const lines = { source: "-", format: "lines" } as const;
-const jsonl = { source: "-", format: "jsonl" } as const;
+const text = { source: "-", line: 7, format: "text" } as const;
+const lines = { source: "-", line: 7, format: "lines" } as const;
+const jsonl = { source: "-", line: 7, format: "jsonl" } as const;
 
 describe("a report", () => {
   it.each([
     ["text: the name", {}, false, text, "a\n"],
     ["lines: the name", {}, true, lines, "a\n"],
-    ["JSON: JSON", {}, false, { source: "-", format: "json" } as const, /^\{"route":"a",.*\}\n$/],
+    ["JSON: JSON", {}, false, { source: "-", line: 7, format: "json" } as const, /^\{"route":"a",.*\}\n$/],
     ["JSONL: JSON", {}, true, jsonl, /^\{"route":"a",.*\}\n$/],
     ["text with --json: JSON", { json: true }, false, text, /^\{"route":"a",.*\}\n$/],
     ["JSONL with --plain: the name", { plain: true }, true, jsonl, "a\n"],
@@ -85,7 +85,7 @@ describe("a report", () => {
       "JSON: an object, and the error",
       {},
       false,
-      { source: "-", format: "json" } as const,
+      { source: "-", line: 7, format: "json" } as const,
       '{"line":7,"error":{"code":"E_JSON","message":"oops"}}\n',
       "arch-route: oops\n",
     ],
@@ -101,7 +101,7 @@ describe("a report", () => {
 
   it("names the file of a failed record, without what a terminal might obey", async () => {
     const { report, err } = setUp();
-    await report.add(failed(), { source: "\u001b]52;c;aGk=\u0007$&a\u009bb.txt", format: "lines" });
+    await report.add(failed(), { source: "\u001b]52;c;aGk=\u0007$&a\u009bb.txt", line: 7, format: "lines" });
     expect(err()).toBe("arch-route: $&ab.txt:7: oops\n");
   });
 
@@ -118,14 +118,54 @@ describe("a report", () => {
   ] as const)("sums up %s", async (_, results, options, code) => {
     const { report } = setUp(options);
     for (const result of results) await report.add(result, jsonl);
-    expect(await report.finish(undefined)).toBe(code);
+    expect(await report.finish()).toBe(code);
   });
 
   it("lets a signal go before all else", async () => {
     const { report, err } = setUp();
     await report.add(failed("E_MODEL_DIED"), jsonl);
-    expect(await report.finish(130)).toBe(130);
-    expect(err()).toBe("arch-route: 1 of 1 records failed\narch-route: interrupted after 1 records\n");
+    expect(await report.finish({ interrupted: 130 })).toBe(130);
+    expect(err()).toBe("arch-route: 1 of 1 records failed\narch-route: interrupted after 1 records, at -:7\n");
+  });
+
+  it.each([
+    ["nothing of a run that came to its end", {}, ""],
+    ["where an interrupt came", { interrupted: 143 }, "interrupted after 3 records, at b\\n.jsonl:9"],
+    ["why it stopped, and where", { stopped: "enough" }, "stopped after 3 records, at b\\n.jsonl:9: enough"],
+    ["how to go on after an interrupt", { interrupted: 130, goOn: "x" }, "interrupted after 3 records; go on with x"],
+    [
+      "why it stopped, and how to go on",
+      { stopped: "enough", goOn: "x" },
+      "stopped after 3 records: enough; go on with x",
+    ],
+  ])("says %s", async (_, ending, said) => {
+    const { report, err } = setUp();
+    report.recall({ outcome: "matched" });
+    await report.add(matched, jsonl);
+    await report.add(matched, { ...jsonl, source: "b\n.jsonl", line: 9 });
+    await report.finish(ending);
+    expect(err()).toBe(said === "" ? "" : `arch-route: ${said.replace("\\n", " ")}\n`);
+  });
+
+  it("says where it stopped before the first record", async () => {
+    const { report, err } = setUp();
+    await report.finish({ interrupted: 130 });
+    expect(err()).toBe("arch-route: interrupted after 0 records\n");
+  });
+
+  it.each([
+    ["a bad record", { outcome: "E_SHAPE" }, {}, 3, "arch-route: 1 of 2 records failed\n"],
+    ["no answer", { outcome: "E_MODEL_DIED" }, {}, 4, "arch-route: 1 of 2 records failed\n"],
+    ["no route, asked for", { outcome: "unsure" }, { requireRoute: true }, 1, ""],
+    ["no route, not asked for", { outcome: "other" }, {}, 0, ""],
+    ["a command that failed", { outcome: "matched", command: "3" }, {}, 8, ""],
+    ["a command that succeeded", { outcome: "matched", command: "0" }, {}, 0, ""],
+  ] as const)("counts what an earlier run printed: %s", async (_, note, options, code, said) => {
+    const { report, out, err } = setUp(options);
+    report.recall(note);
+    await report.add(matched, jsonl);
+    out();
+    expect([await report.finish(), out(), err()]).toEqual([code, "", said]);
   });
 
   it.each([
@@ -135,9 +175,9 @@ describe("a report", () => {
   ])("counts the failed %s", async (_, batch, options, expected) => {
     const { report, err } = setUp(options, batch);
     await report.add(matched, jsonl);
-    await report.add(failed(), { source: "-", format: batch ? "jsonl" : undefined });
+    await report.add(failed(), { source: "-", line: 7, format: batch ? "jsonl" : undefined });
     err();
-    await report.finish(undefined);
+    await report.finish();
     expect(err()).toBe(expected);
   });
 
@@ -151,7 +191,7 @@ describe("a report", () => {
   ])("shows progress %s", async (_, options, terminal, expected) => {
     const { report, err } = setUp(options, true, terminal);
     await report.add(matched, jsonl);
-    await report.finish(undefined);
+    await report.finish();
     const printed = err();
     expect(printed.includes("1 records")).toBe(expected);
     if (!expected) expect(printed).toBe("");

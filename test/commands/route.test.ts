@@ -795,7 +795,7 @@ describe("an interrupt", () => {
     const { code, stdout, stderr } = await runCli([], { signals, engine, stdin });
     expect(code).toBe(expected);
     expect(parsed(stdout).map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(stderr).toBe("arch-route: interrupted after 6 records\n");
+    expect(stderr).toBe("arch-route: interrupted after 6 records, at -:6\n");
     expect([engine.disposed(), signals.eventNames()]).toEqual([true, []]);
   });
 
