@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "./helpers/run-cli.js";
 import { eventually, isAlive, script, userWith } from "./helpers/scripts.js";
@@ -60,6 +61,9 @@ function workplace(env: NodeJS.ProcessEnv = mini, files: Readonly<Record<string,
 const SEED = "How do I fix this bug in my Python code?";
 const records = (count: number) =>
   Array.from({ length: count }, (_, id) => `${JSON.stringify({ id, prompt: `fix bug number ${id}` })}\n`).join("");
+
+/** The records that an output's journal says are done. */
+const journalled = (output: string) => readFileSync(`${output}.journal`, "utf8").split("\n").length - 2;
 
 /** The processes that a process started. */
 function childrenOf(pid: number): number[] {
@@ -255,7 +259,9 @@ describe("a signal in the middle of a batch", () => {
         .map((line) => (JSON.parse(line) as { id: number }).id);
       expect(ids).toEqual(Array.from({ length: ids.length }, (_, id) => id));
       expect(ids.length).toBeLessThan(20_000);
-      expect(printed.stderr).toBe(`arch-route: interrupted after ${ids.length} records\n`);
+      const command = `arch-route -i ${at("in.jsonl")} -o ${at("out")} --resume`;
+      expect(printed.stderr).toBe(`arch-route: interrupted after ${ids.length} records; go on with ${command}\n`);
+      expect(journalled(at("out"))).toBe(ids.length);
       await eventually(() => !children.some(isAlive), "the end of the worker", 2000);
     },
   );
@@ -274,6 +280,61 @@ describe("a signal in the middle of a batch", () => {
     child.kill("SIGTERM");
     expect(await ended).toBe(143);
     await eventually(() => !found().some(isAlive), "the end of the commands", 7000);
+  });
+});
+
+describe("an output that is gone on with", () => {
+  /** Names and probabilities of a batch, as an unbroken run prints them. */
+  const args = ["--plain", "--top", "3"];
+
+  it("is refused while another process writes it, by that one's id, and taken over when it was killed", async () => {
+    const { start, at } = workplace(mini, { "in.jsonl": records(150) });
+    const batch = ["-i", at("in.jsonl"), ...args, "-o"];
+    const first = start(...batch, at("out"));
+    await eventually(() => existsSync(at("out")) && statSync(at("out")).size > 200, "the first results", 30_000);
+    // So that it is there for as long as it is needed.
+    first.child.kill("SIGSTOP");
+    const second = start(...batch, at("out"), "--resume");
+    expect([await second.ended, second.printed.stdout]).toEqual([2, ""]);
+    expect(second.printed.stderr).toContain(`process ${first.child.pid} is writing it`);
+    first.child.kill("SIGKILL");
+    await first.ended;
+    expect(existsSync(at("out.journal.lock"))).toBe(true);
+    const third = start(...batch, at("out"), "--resume");
+    expect(await third.ended).toBe(0);
+    const reference = start(...batch, at("reference"));
+    expect(await reference.ended).toBe(0);
+    expect(readFileSync(at("out"), "utf8")).toBe(readFileSync(at("reference"), "utf8"));
+    expect(existsSync(at("out.journal.lock"))).toBe(false);
+  });
+
+  it("ends within three seconds of Ctrl-C at any moment, and in the file of an unbroken run", async () => {
+    const { start, at } = workplace(mini, { "in.jsonl": records(150) });
+    const batch = ["-i", at("in.jsonl"), ...args, "-o"];
+    for (let round = 0; round < 3; round++) {
+      const { child, ended, printed } = start(...batch, at("out"), "--resume");
+      await sleep(Math.random() * 1500);
+      const began = Date.now();
+      child.kill("SIGINT");
+      const code = await ended;
+      expect(Date.now() - began).toBeLessThan(3000);
+      // Null: before there was anything to stop; 0: after.
+      expect([130, null, 0]).toContain(code);
+      if (code === 130) expect(printed.stderr).toContain("; go on with arch-route -i ");
+    }
+    expect(await start(...batch, at("out"), "--resume").ended).toBe(0);
+    expect(await start(...batch, at("reference")).ended).toBe(0);
+    expect(readFileSync(at("out"), "utf8")).toBe(readFileSync(at("reference"), "utf8"));
+  });
+
+  it("is whole after a file-size limit", async () => {
+    const { sh, at } = workplace(mini, { "in.jsonl": records(60) });
+    const batch = `arch-route -i in.jsonl ${args.join(" ")} --resume -o`;
+    const { code, stderr } = await sh(`ulimit -f 3; ${batch} out`);
+    expect([code, stderr]).toEqual([6, expect.stringMatching(/^arch-route: out(\.journal)?: [^\n]+--resume\n$/)]);
+    expect(await sh(`${batch} out`)).toMatchObject({ code: 0 });
+    await sh(`${batch} reference`);
+    expect(readFileSync(at("out"), "utf8")).toBe(readFileSync(at("reference"), "utf8"));
   });
 });
 
