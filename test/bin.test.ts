@@ -325,6 +325,27 @@ describe("an output that is gone on with", () => {
     expect(readFileSync(at("out"), "utf8")).toBe(readFileSync(at("reference"), "utf8"));
   });
 
+  it("has a command run again that was done when its record was not, with the same ARCH_ROUTE_ID", async () => {
+    // The second command does its work, and then the batch is killed before it can write that down.
+    const body =
+      'read -r text; echo "$text $ARCH_ROUTE_ID" >>log; case $text in *2) mkdir once && kill -9 $PPID;; esac';
+    const run = [["sh", "-c", `cd "$WORKPLACE"; ${body}; true`]];
+    const env = {
+      ...process.env,
+      ...userWith({ model: "mini", routes: [{ name: "all", description: "All", run }], other: { run } }),
+    };
+    const lines = [1, 2, 3].map((id) => `${JSON.stringify({ id, prompt: `fix bug ${id}` })}\n`);
+    const { start, at } = workplace(env, { "in.jsonl": lines.join("") });
+    const batch = ["-x", "-i", at("in.jsonl"), "-o", at("out")];
+    expect(await start(...batch).ended).toBeNull();
+    expect(await start(...batch, "--resume").ended).toBe(0);
+    const log = readFileSync(at("log"), "utf8").split("\n").slice(0, -1);
+    expect(log.map((line) => line.split(" ")[2])).toEqual(["1", "2", "2", "3"]);
+    expect([log[1] === log[2], new Set(log).size]).toEqual([true, 3]);
+    const results = readFileSync(at("out"), "utf8").split("\n").slice(0, -1);
+    expect(results.map((line) => (JSON.parse(line) as { id: number }).id)).toEqual([1, 2, 3]);
+  });
+
   it("is whole after a file-size limit", async () => {
     const { sh, at } = workplace(mini, { "in.jsonl": records(60) });
     const batch = `arch-route -i in.jsonl ${args.join(" ")} --resume -o`;
