@@ -62,7 +62,11 @@ describe("takeLock", () => {
   it("is given to one of many that find a stale one, and the others learn who has it", async () => {
     for (let round = 0; round < 50; round++) {
       const { path, left } = lockPath(round % 2 === 0 ? stale() : undefined);
-      const tries = await Promise.allSettled(Array.from({ length: 10 }, () => takeLock(path)));
+      const later = async (turns: number) => {
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        return await takeLock(path);
+      };
+      const tries = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => later(index * (round % 5))));
       const taken = tries.filter((one) => one.status === "fulfilled");
       const refused = tries.filter((one) => one.status === "rejected");
       expect([taken.length, refused.length]).toEqual([1, 9]);
