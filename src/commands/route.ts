@@ -123,7 +123,11 @@ async function routeBatch(first: RawRecord, rest: AsyncGenerator<RawRecord>, run
     const routed = await routeRecord(raw, { router, config, session: options.session, warn });
     return { raw, result: await captured(routed, raw, run, halt.commands) };
   };
-  const results = inOrder(until(chain(first, rest), halt.records), work, options.exec ? options.jobs : 1);
+  const results = inOrder(
+    until(chain(first, rest), halt.records),
+    work,
+    options.exec || config.server ? options.jobs : 1,
+  );
   try {
     for await (const { raw, result } of until(results, outOfTime(interrupt.signal, options))) {
       await report.add(result, raw);
