@@ -19,7 +19,8 @@ const LEAST_IN_SET = 0.5;
 
 /** The engine of the model that the configuration asks for, or of the best one on this machine. */
 export async function openEngine(config: Config, { isolated, warn, advise }: EngineUse): Promise<Engine> {
-  if (config.server !== undefined) return warnIfForeign(await openRemote(config.server, config), warn);
+  if (config.server !== undefined)
+    return warnIfForeign(await openRemote(config.server, config), warn, "serve Arch-Router");
   const file = await findModel(config.model, config.folders, config.stores);
   const { gpu, threads, context, unicode } = config;
   const options: LlamaEngineOptions = {
@@ -65,7 +66,11 @@ function choice({ stored }: ModelFile): { readonly notice: string; readonly text
 }
 
 /** The same engine; says once if the model wanted to answer something that was no candidate, as foreign models do. */
-export function warnIfForeign(engine: Engine, warn: (message: string) => void): Engine {
+export function warnIfForeign(
+  engine: Engine,
+  warn: (message: string) => void,
+  advice = `use --model ${archRouter.name} or mini`,
+): Engine {
   let warned = false;
   return {
     ...engine,
@@ -75,7 +80,7 @@ export function warnIfForeign(engine: Engine, warn: (message: string) => void): 
         warned = true;
         const share = `${Math.round(scores.inSet * 100)} %`;
         warn(
-          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; use --model ${archRouter.name} or mini`,
+          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; ${advice}`,
         );
       }
       return scores;

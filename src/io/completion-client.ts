@@ -43,6 +43,7 @@ export async function connectCompletionServer(options: CompletionClientOptions):
   const headers = {
     ...authorization(url, access.env),
     accept: "application/json",
+    "accept-encoding": "identity",
     "content-type": "application/json",
     "user-agent": `arch-route/${packageVersion()}`,
   };

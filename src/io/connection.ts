@@ -4,6 +4,9 @@ import type { Environment } from "./folders.js";
 import { faultOfCause } from "./hub-faults.js";
 import type { Patience } from "./retry.js";
 
+/** Milliseconds until a machine that says nothing at all counts as gone. */
+const LONGEST_CONNECT = 30_000;
+
 /** Connections, through the proxies that curl would take from the environment; Node 20's own fetch does not know them. */
 export function createDispatcher(env: Environment, { stall }: Pick<Patience, "stall">): EnvHttpProxyAgent {
   const limits = { headersTimeout: stall, bodyTimeout: stall };
@@ -14,7 +17,7 @@ export function createDispatcher(env: Environment, { stall }: Pick<Patience, "st
       httpsProxy: env["https_proxy"] || env["HTTPS_PROXY"] || all,
       noProxy: env["no_proxy"] || env["NO_PROXY"] || "",
       ...limits,
-      connect: { timeout: stall },
+      connect: { timeout: Math.min(stall, LONGEST_CONNECT) },
       // A proxy that takes the connection and then says nothing: the library's own limit for that is five minutes.
       clientFactory: (origin, options) => new Pool(origin, { ...options, ...limits }),
     });

@@ -6,8 +6,6 @@ import { readServerUrl } from "./server-url.js";
 
 /** What `--gpu` takes. */
 export const gpuModes = ["auto", "cuda", "metal", "vulkan", "off"] as const;
-/** What `--engine` takes: the model runs here, or on a server with OpenAI's API. */
-export const engines = ["llama", "openai"] as const;
 
 const filled = v.pipe(v.string(), v.nonEmpty("must not be empty"));
 const argv = v.pipe(
@@ -56,7 +54,8 @@ export const settings = {
   timeout: v.exactOptional(number((n) => n > 0, "must be a number of seconds above 0")),
   session_margin: v.exactOptional(share),
   warmup: v.exactOptional(argv),
-  engine: v.exactOptional(v.picklist(engines)),
+  /** Where the model runs: here, or on a server with OpenAI's API. */
+  engine: v.exactOptional(v.picklist(["llama", "openai"])),
   url: v.exactOptional(
     v.pipe(
       v.string(),

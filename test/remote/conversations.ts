@@ -58,29 +58,32 @@ const prompts = [
   "Explain the difference between a mutex and a semaphore in two sentences.",
 ];
 
-/** 120 conversations, each with its routes. */
+/** Every prompt in four shapes. */
+const conversations: readonly Conversation[] = prompts.flatMap((content, index) => {
+  const other = prompts[(index + 7) % prompts.length] as string;
+  return [
+    [{ role: "user", content }],
+    [
+      { role: "user", content: other },
+      { role: "assistant", content: "Sure. Here is what I found." },
+      { role: "user", content },
+    ],
+    [{ role: "user", content: `${content}\n\n${other}\n${content}` }],
+    [
+      { role: "user", content },
+      { role: "assistant", content: `${other} `.repeat(5) },
+      { role: "user", content: "and now the same in short" },
+    ],
+  ] satisfies Conversation[];
+});
+
+/** 120 conversations, each with its routes; those of one set together, so that their prefix need not be read again. */
 export const cases: readonly { readonly routes: readonly Route[]; readonly conversation: Conversation }[] =
-  prompts.flatMap((content, index) => {
-    const other = prompts[(index + 7) % prompts.length] as string;
-    const shapes: readonly Conversation[] = [
-      [{ role: "user", content }],
-      [
-        { role: "user", content: other },
-        { role: "assistant", content: "Sure. Here is what I found." },
-        { role: "user", content },
-      ],
-      [{ role: "user", content: `${content}\n\n${other}\n${content}` }],
-      [
-        { role: "user", content },
-        { role: "assistant", content: `${other} `.repeat(5) },
-        { role: "user", content: "and now the same in short" },
-      ],
-    ];
-    return shapes.map((conversation, shape) => ({
-      routes: routeSets[(index + shape) % routeSets.length] as readonly Route[],
-      conversation,
-    }));
-  });
+  routeSets.flatMap((routes, set) =>
+    conversations
+      .filter((_, index) => ((index >> 2) + index) % routeSets.length === set)
+      .map((conversation) => ({ routes, conversation })),
+  );
 
 /** Texts that a model's tokenizer reads as its own marks, if it is let. */
 export const breakOuts = [
