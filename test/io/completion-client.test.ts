@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CompletionServer } from "../../src/core/completion.js";
-import { type CompletionClientOptions, connectCompletionServer } from "../../src/io/completion-client.js";
+import type { ApiOptions } from "../../src/io/api-client.js";
+import { connectCompletionServer } from "../../src/io/completion-client.js";
 import {
   type CompletionScript,
   type Fault,
@@ -24,7 +25,7 @@ interface Connected {
   readonly server: CompletionScript;
 }
 
-async function connect(script: Script = {}, options: Partial<CompletionClientOptions> = {}): Promise<Connected> {
+async function connect(script: Script = {}, options: Partial<ApiOptions> = {}): Promise<Connected> {
   const server = await startCompletions(script);
   closers.push(server.close);
   const access = { env: {}, offline: false };

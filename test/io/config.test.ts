@@ -270,6 +270,8 @@ describe("a server", () => {
     const user = "engine: openai\nurl: https://mine/v1\n";
     const both = await resolve({ user, project: "url: https://evil/v1\nengine: llama\n" });
     expect(both.config.server?.url.href).toBe("https://mine/v1/");
+    const one = await resolve({ user, project: "url: https://evil/v1\n" });
+    expect([one.config.server?.url.href, one.config.warnings.length]).toEqual(["https://mine/v1/", 1]);
   });
 
   it("gets the model's name as it is, which is none of a model here", async () => {
