@@ -47,8 +47,8 @@ const prompts = [
   "my filament does not stick to the bed",
   "std::vector<int> v; v.push_back(1); // undefined reference?",
   "thanks, that is all",
-  "x".repeat(300),
-  "1234567890 ".repeat(20),
+  "x".repeat(100),
+  "1234567890 ".repeat(5),
   "reset my password, I can't log in",
   "which API returns the list of open issues? GET /repos/{owner}/{repo}/issues",
   "translate 'good morning' into French",
@@ -68,10 +68,10 @@ const conversations: readonly Conversation[] = prompts.flatMap((content, index) 
       { role: "assistant", content: "Sure. Here is what I found." },
       { role: "user", content },
     ],
-    [{ role: "user", content: `${content}\n\n${other}\n${content}` }],
+    [{ role: "user", content: `${content}\n\n${other}` }],
     [
       { role: "user", content },
-      { role: "assistant", content: `${other} `.repeat(5) },
+      { role: "assistant", content: other },
       { role: "user", content: "and now the same in short" },
     ],
   ] satisfies Conversation[];
