@@ -135,7 +135,7 @@ function toOption({ flags, description, choices, conflicts, parse, ...rest }: Op
 }
 
 function toFlags(options: Readonly<Record<string, unknown>>): Flags {
-  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout } =
+  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout, engine, url } =
     options as Record<string, string>;
   return {
     routes,
@@ -148,6 +148,9 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
     threads,
     context,
     timeout,
+    engine,
+    url,
+    offline: options["offline"] === true,
   };
 }
 

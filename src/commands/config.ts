@@ -22,7 +22,9 @@ export async function showConfig(flags: Flags, json: boolean, io: Streams): Prom
 
 function settingRows(config: Config): (readonly [string, unknown])[] {
   return [
-    ["model", config.model],
+    ["engine", config.server ? "openai" : "llama"],
+    ["url", config.server?.url.href],
+    ["model", config.server ? config.server.model : config.model],
     ["routes", config.routes.routes.map((route) => route.name)],
     ["other", config.routes.other],
     ["command", config.routes.command],

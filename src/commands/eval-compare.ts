@@ -35,7 +35,11 @@ export async function compare(
   flags: Flags,
   { io, use, openEngine }: { io: Surroundings; use: EngineUse; openEngine: NonNullable<Surroundings["openEngine"]> },
 ): Promise<Comparison> {
-  const config = await resolveConfig({ ...flags, [isModel(reference) ? "model" : "routes"]: reference }, io);
+  // A model that is named like one of this machine is one, also where a server is in use.
+  const other: Flags = isModel(reference)
+    ? { model: reference, engine: "llama", url: undefined }
+    : { routes: reference };
+  const config = await resolveConfig({ ...flags, ...other }, io);
   const names = new Set([...config.routes.routes.map((route) => route.name), OTHER]);
   const common = scored.filter(({ row }) => row.routes || row.turns.every(({ label }) => names.has(label)));
   const engine = await openEngine(config, use);

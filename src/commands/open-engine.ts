@@ -1,6 +1,6 @@
 import type { Engine } from "../core/engine.js";
 import type { LlamaEngineOptions } from "../engine/llama.js";
-import type { Config } from "../io/config.js";
+import type { Config, ServerChoice } from "../io/config.js";
 import { findModel, type ModelFile } from "../io/model-file.js";
 import { archRouter, pullCommand } from "../io/model-table.js";
 import { isFirstTime } from "../io/notice.js";
@@ -19,6 +19,8 @@ const LEAST_IN_SET = 0.5;
 
 /** The engine of the model that the configuration asks for, or of the best one on this machine. */
 export async function openEngine(config: Config, { isolated, warn, advise }: EngineUse): Promise<Engine> {
+  if (config.server !== undefined)
+    return warnIfForeign(await openRemote(config.server, config), warn, "serve Arch-Router");
   const file = await findModel(config.model, config.folders, config.stores);
   const { gpu, threads, context, unicode } = config;
   const options: LlamaEngineOptions = {
@@ -41,6 +43,17 @@ export async function openEngine(config: Config, { isolated, warn, advise }: Eng
   return warnIfForeign(engine, warn);
 }
 
+/** The engine on a server. `--threads`, `--gpu` and the rest of what is about this machine do not concern it. */
+async function openRemote(choice: ServerChoice, { access, context, origins, unicode }: Config): Promise<Engine> {
+  const { connectCompletionServer } = await import("../io/completion-client.js");
+  const { createRemoteEngine } = await import("../engine/remote.js");
+  const server = await connectCompletionServer({ ...choice, access });
+  // A context that was asked for may be less than the server's, to save time; never more.
+  const asked = origins.get("context") === "default" ? Infinity : context;
+  const known = Math.min(asked, server.context ?? (asked === Infinity ? context : Infinity));
+  return createRemoteEngine(server, { context: known, unicode });
+}
+
 function choice({ stored }: ModelFile): { readonly notice: string; readonly text: string } {
   if (stored === undefined) {
     const text = `routed by the embedded small model; Arch-Router understands more, get it with: ${pullCommand()}`;
@@ -53,7 +66,11 @@ function choice({ stored }: ModelFile): { readonly notice: string; readonly text
 }
 
 /** The same engine; says once if the model wanted to answer something that was no candidate, as foreign models do. */
-export function warnIfForeign(engine: Engine, warn: (message: string) => void): Engine {
+export function warnIfForeign(
+  engine: Engine,
+  warn: (message: string) => void,
+  advice = `use --model ${archRouter.name} or mini`,
+): Engine {
   let warned = false;
   return {
     ...engine,
@@ -63,7 +80,7 @@ export function warnIfForeign(engine: Engine, warn: (message: string) => void): 
         warned = true;
         const share = `${Math.round(scores.inSet * 100)} %`;
         warn(
-          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; use --model ${archRouter.name} or mini`,
+          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; ${advice}`,
         );
       }
       return scores;

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { commandFault, stdinModes } from "../core/dispatch.js";
 import { ArchRouteError } from "../core/errors.js";
 import { unicodeModes } from "../core/prompt.js";
+import { readServerUrl } from "./server-url.js";
 
 /** What `--gpu` takes. */
 export const gpuModes = ["auto", "cuda", "metal", "vulkan", "off"] as const;
@@ -53,6 +54,14 @@ export const settings = {
   timeout: v.exactOptional(number((n) => n > 0, "must be a number of seconds above 0")),
   session_margin: v.exactOptional(share),
   warmup: v.exactOptional(argv),
+  /** Where the model runs: here, or on a server with OpenAI's API. */
+  engine: v.exactOptional(v.picklist(["llama", "openai"])),
+  url: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.check((text) => readServerUrl(text) !== undefined, "must be http(s)://host[:port][/path], no more"),
+    ),
+  ),
 };
 /** A configuration file. */
 export const configSchema = v.strictObject(settings);

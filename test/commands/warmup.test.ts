@@ -46,8 +46,9 @@ async function runSlowly(args: readonly string[], env: Readonly<Record<string, s
     on: () => undefined,
     off: () => undefined,
     kill: () => undefined,
-    openEngine: async ({ model }) => {
+    openEngine: async ({ model, server }) => {
       models.push(model);
+      if (model === "mini") expect(server).toBeUndefined();
       return createFakeEngine(model === "mini" ? {} : { delay: 1500 });
     },
   };
@@ -68,6 +69,14 @@ describe("warmup", () => {
     await eventually(() => started().length > 0, "the warm-up");
     expect(started().map((start) => start.args)).toEqual([args]);
     expect(ended - (started()[0]?.at ?? Number.NaN)).toBeGreaterThan(700);
+  });
+
+  it("guesses with the small model here while a server decides", async () => {
+    const { env, started } = user({ engine: "openai", url: "http://127.0.0.1:9" });
+    const { models } = await runSlowly(["-x", "alpha"], env);
+    expect(models).toEqual(expect.arrayContaining([undefined, "mini"]));
+    await eventually(() => started().length > 0, "the warm-up");
+    expect(started().map((start) => start.args)).toEqual(["load big-alpha alpha"]);
   });
 
   it("goes by the session, if there is one, without a guess", async () => {
