@@ -105,10 +105,11 @@ function define(command: Command, spec: CommandSpec, io: Surroundings, finish: (
   });
 }
 
-function toOption({ flags, description, choices, conflicts, parse, ...rest }: OptionSpec): Option {
+function toOption({ flags, description, choices, conflicts, implies, parse, ...rest }: OptionSpec): Option {
   const option = new Option(flags, description);
   if (choices) option.choices([...choices]);
   if (conflicts) option.conflicts([...conflicts]);
+  if (implies) option.implies({ ...implies });
   if (rest.default !== undefined) option.default(rest.default);
   if (!parse) return option;
   return option.argParser((text) => {
@@ -121,8 +122,9 @@ function toOption({ flags, description, choices, conflicts, parse, ...rest }: Op
 }
 
 function toFlags(options: Readonly<Record<string, unknown>>): Flags {
-  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout } =
+  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout, cascadeMargin } =
     options as Record<string, string>;
+  const cascade = options["cascade"];
   return {
     routes,
     model,
@@ -134,6 +136,8 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
     threads,
     context,
     timeout,
+    cascade: cascade === undefined ? undefined : String(cascade),
+    cascade_margin: cascadeMargin,
   };
 }
 

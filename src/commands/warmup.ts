@@ -33,7 +33,7 @@ async function sessionDecision(session: string | undefined, { folders, routes }:
 
 async function guess(conversation: Conversation, config: Config, open: (config: Config) => Promise<Engine>) {
   if ((await findModel(config.model, config.folders, config.stores)).embedded) return undefined;
-  const router = createRouter(await open({ ...config, model: "mini" }), config.routes.routes, config);
+  const router = createRouter(await open({ ...config, model: "mini", cascade: false }), config.routes.routes, config);
   try {
     return await router.route(conversation);
   } finally {

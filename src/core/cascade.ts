@@ -12,8 +12,8 @@ export function createCascadeEngine(small: Engine, large: Engine, margin: number
     model: `${small.model} + ${large.model}`,
     async rank(routes, conversation) {
       const scores = await small.rank(routes, conversation);
-      if (marginOf(scores) >= margin) return { ...scores, model: small.model };
-      return { ...(await large.rank(routes, conversation)), model: large.model };
+      if (marginOf(scores) >= margin) return { model: small.model, ...scores };
+      return { model: large.model, ...(await large.rank(routes, conversation)) };
     },
     async dispose() {
       await Promise.all([small.dispose(), large.dispose()]);

@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, resolve } from "node:path";
+import { CASCADE_MARGIN } from "../core/cascade.js";
 import type { History } from "../core/conversation.js";
 import type { StdinMode } from "../core/dispatch.js";
 import type { Unicode } from "../core/prompt.js";
@@ -34,6 +35,10 @@ export interface Config {
   readonly sessionMargin: number;
   /** Started as soon as the route can be guessed, so that its model loads while the router decides. */
   readonly warmup: readonly string[] | undefined;
+  /** The embedded model decides where it is sure; the model that is asked for gets the rest. */
+  readonly cascade: boolean;
+  /** How far the embedded model's two best must be apart, 0 to 1, for it to decide. */
+  readonly cascadeMargin: number;
   readonly folders: Folders;
   /** Where other programs keep models. */
   readonly stores: Stores;
@@ -63,6 +68,8 @@ const defaults = {
   context: 4096,
   stdin: "prompt",
   session_margin: 0.5,
+  cascade: false,
+  cascade_margin: CASCADE_MARGIN,
 } as const;
 
 /** Defaults < user file < project file < environment < flags. Throws E_CONFIG, E_USAGE. */
@@ -107,6 +114,8 @@ function toConfig(values: Settings): Omit<Config, "folders" | "stores" | "origin
     timeout: all.timeout,
     sessionMargin: all.session_margin,
     warmup: all.warmup,
+    cascade: all.cascade,
+    cascadeMargin: all.cascade_margin,
   };
 }
 

@@ -30,6 +30,8 @@ const number = (check: (value: number) => boolean, message: string) =>
     v.check(check, message),
   );
 const share = number((n) => n >= 0 && n <= 1, "must be a number from 0 to 1");
+const eitherWay = "must be true or false";
+const truth = v.pipe(v.union([v.boolean(), v.string()], eitherWay), v.parseBoolean(undefined, eitherWay));
 const whole = (least: number) =>
   number((n) => Number.isInteger(n) && n >= least, `must be a whole number from ${least} up`);
 
@@ -53,6 +55,8 @@ export const settings = {
   timeout: v.exactOptional(number((n) => n > 0, "must be a number of seconds above 0")),
   session_margin: v.exactOptional(share),
   warmup: v.exactOptional(argv),
+  cascade: v.exactOptional(truth),
+  cascade_margin: v.exactOptional(share),
 };
 /** A configuration file. */
 export const configSchema = v.strictObject(settings);

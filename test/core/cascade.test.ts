@@ -52,6 +52,12 @@ describe("the cascade", () => {
     expect(await createRouter(cascade, routes).route("q")).toMatchObject({ route: "b", model: "large" });
   });
 
+  it("leaves it to an engine of several models to say which of them it was", async () => {
+    const large = engine("large", [0.1, 0.9, 0], { model: "larger" });
+    const cascade = createCascadeEngine(engine("small", [0.4, 0.35, 0.25]), large, 0.5);
+    expect((await cascade.rank(routes, [])).model).toBe("larger");
+  });
+
   it("fails as the large model fails, for that conversation only", async () => {
     const large = { ...engine("large", []), rank: () => Promise.reject(new Error("gone")) };
     const cascade = createCascadeEngine(engine("small", [0.4, 0.35, 0.25]), large, 0.5);
