@@ -36,9 +36,16 @@ beforeAll(() => {
 /** A process of its own: its exit code and output. */
 function arch(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [bin, ...args], { env, cwd: temporaryFolder() }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
+    const child = execFile(
+      process.execPath,
+      [bin, ...args],
+      { env, cwd: temporaryFolder() },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
+    );
+    // What is piped in comes before the words: there is nothing.
+    child.stdin?.end();
   });
 }
 
