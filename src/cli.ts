@@ -119,10 +119,11 @@ function define(
   });
 }
 
-function toOption({ flags, description, choices, conflicts, parse, ...rest }: OptionSpec): Option {
+function toOption({ flags, description, choices, conflicts, implies, parse, ...rest }: OptionSpec): Option {
   const option = new Option(flags, description);
   if (choices) option.choices([...choices]);
   if (conflicts) option.conflicts([...conflicts]);
+  if (implies) option.implies({ ...implies });
   if (rest.default !== undefined) option.default(rest.default);
   if (!parse) return option;
   return option.argParser((text) => {
@@ -135,8 +136,10 @@ function toOption({ flags, description, choices, conflicts, parse, ...rest }: Op
 }
 
 function toFlags(options: Readonly<Record<string, unknown>>): Flags {
-  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout, engine, url } =
+  const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout } =
     options as Record<string, string>;
+  const { engine, url, cascadeMargin } = options as Record<string, string>;
+  const cascade = options["cascade"];
   return {
     routes,
     model,
@@ -151,6 +154,8 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
     engine,
     url,
     offline: options["offline"] === true,
+    cascade: cascade === undefined ? undefined : String(cascade),
+    cascade_margin: cascadeMargin,
   };
 }
 

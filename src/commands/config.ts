@@ -35,6 +35,8 @@ function settingRows(config: Config): (readonly [string, unknown])[] {
     ["gpu", config.gpu],
     ["threads", config.threads],
     ["context", config.context],
+    ["cascade", config.cascade],
+    ["cascade_margin", config.cascadeMargin],
   ];
 }
 

@@ -12,13 +12,17 @@ export interface EngineUse {
   readonly warn: (message: string) => void;
   /** Told once on a machine which model was chosen, if none was asked for; absent: nobody is there to read it. */
   readonly advise?: ((message: string) => void) | undefined;
+  /** Ends a child process, even one that is still loading. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Share of a model's probability that must lie on the candidates; Arch-Router puts nearly all there. */
 const LEAST_IN_SET = 0.5;
 
 /** The engine of the model that the configuration asks for, or of the best one on this machine. */
-export async function openEngine(config: Config, { isolated, warn, advise }: EngineUse): Promise<Engine> {
+export async function openEngine(config: Config, use: EngineUse): Promise<Engine> {
+  if (config.cascade) return await (await import("./open-cascade.js")).openCascade(config, use, openEngine);
+  const { isolated, warn, advise, signal } = use;
   if (config.server !== undefined)
     return warnIfForeign(await openRemote(config.server, config), warn, "serve Arch-Router");
   const file = await findModel(config.model, config.folders, config.stores);
@@ -36,7 +40,7 @@ export async function openEngine(config: Config, { isolated, warn, advise }: Eng
   const isKnown = file.embedded || file.stored?.sha256 !== undefined;
   const engine =
     isolated || !isKnown
-      ? await (await import("../engine/worker.js")).createWorkerEngine(options)
+      ? await (await import("../engine/worker.js")).createWorkerEngine({ ...options, signal })
       : await (await import("../engine/llama.js")).createLlamaEngine(options);
   const { notice, text } = choice(file);
   if (advise && config.model === undefined && (await isFirstTime(config.folders, notice))) advise(text);

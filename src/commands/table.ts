@@ -15,6 +15,13 @@ export const routeSpec = {
   options: [
     { flags: "-r, --routes <file|name>", description: "route set: a file, or a shipped set" },
     { flags: "-m, --model <model>", description: "mini, arch-router[:quant], a GGUF file or hf:user/repo/file" },
+    { flags: "--cascade", description: "mini decides where it is sure, the model gets the rest" },
+    { flags: "--no-cascade", description: "one model decides all, whatever the configuration says" },
+    {
+      flags: "--cascade-margin <p>",
+      description: "with less between mini's two best: the model",
+      implies: { cascade: true },
+    },
     { flags: "-i, --input <file...>", description: "read from files instead of standard input" },
     { flags: "-o, --output <file>", description: "write results to a file" },
     { flags: "--resume", description: "go on with the batch whose results are in --output" },
@@ -113,6 +120,7 @@ const evaluation: CommandSpec = {
     { flags: "--html <file>", description: "write the report as a page for a browser" },
     { flags: "--target-precision <p>", description: "find the min_confidence that reaches it", parse: share },
     { flags: "--sweep-history", description: "compare what different values of --history give" },
+    { flags: "--sweep-cascade", description: "find the --cascade-margin at which mini and the model do best" },
     { flags: "--compare <routes|model>", description: "compare with another route set or model" },
     { flags: "--fail-under <accuracy>", description: "exit with 1 if the accuracy is lower", parse: share },
   ],

@@ -34,11 +34,8 @@ async function sessionDecision(session: string | undefined, { folders, routes }:
 async function guess(conversation: Conversation, config: Config, open: (config: Config) => Promise<Engine>) {
   if (config.server === undefined && (await findModel(config.model, config.folders, config.stores)).embedded)
     return undefined;
-  const router = createRouter(
-    await open({ ...config, model: "mini", server: undefined }),
-    config.routes.routes,
-    config,
-  );
+  const small = { ...config, model: "mini", server: undefined, cascade: false };
+  const router = createRouter(await open(small), config.routes.routes, config);
   try {
     return await router.route(conversation);
   } finally {

@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, resolve } from "node:path";
+import { CASCADE_MARGIN } from "../core/cascade.js";
 import type { History } from "../core/conversation.js";
 import type { StdinMode } from "../core/dispatch.js";
 import { ArchRouteError } from "../core/errors.js";
@@ -39,6 +40,10 @@ export interface Config {
   readonly warmup: readonly string[] | undefined;
   /** Where the model runs, if not here. */
   readonly server: ServerChoice | undefined;
+  /** The embedded model decides where it is sure; the model that is asked for gets the rest. */
+  readonly cascade: boolean;
+  /** How far the embedded model's two best must be apart, 0 to 1, for it to decide. */
+  readonly cascadeMargin: number;
   readonly folders: Folders;
   /** Where other programs keep models. */
   readonly stores: Stores;
@@ -78,6 +83,8 @@ const defaults = {
   stdin: "prompt",
   session_margin: 0.5,
   engine: "llama",
+  cascade: false,
+  cascade_margin: CASCADE_MARGIN,
 } as const;
 
 /** Defaults < user file < project file < environment < flags. Throws E_CONFIG, E_USAGE. */
@@ -133,6 +140,8 @@ function toConfig(values: Settings): Omit<Config, "folders" | "stores" | "access
     timeout: all.timeout,
     sessionMargin: all.session_margin,
     warmup: all.warmup,
+    cascade: all.cascade,
+    cascadeMargin: all.cascade_margin,
   };
 }
 

@@ -31,6 +31,8 @@ const number = (check: (value: number) => boolean, message: string) =>
     v.check(check, message),
   );
 const share = number((n) => n >= 0 && n <= 1, "must be a number from 0 to 1");
+const eitherWay = "must be true or false";
+const truth = v.pipe(v.union([v.boolean(), v.string()], eitherWay), v.parseBoolean(undefined, eitherWay));
 const whole = (least: number) =>
   number((n) => Number.isInteger(n) && n >= least, `must be a whole number from ${least} up`);
 
@@ -62,6 +64,8 @@ export const settings = {
       v.check((text) => readServerUrl(text) !== undefined, "must be http(s)://host[:port][/path], no more"),
     ),
   ),
+  cascade: v.exactOptional(truth),
+  cascade_margin: v.exactOptional(share),
 };
 /** A configuration file. */
 export const configSchema = v.strictObject(settings);

@@ -31,6 +31,8 @@ describe("config", () => {
       gpu: off  # ARCH_ROUTE_GPU
       threads: 2  # --threads
       context: 4096  # default
+      cascade: false  # default
+      cascade_margin: 0.5  # default
       "
     `);
     expect(stderr).toBe(
@@ -55,6 +57,8 @@ describe("config", () => {
       gpu: { value: "off", origin: "ARCH_ROUTE_GPU" },
       threads: { value: 2, origin: "--threads" },
       context: { value: 4096, origin: "default" },
+      cascade: { value: false, origin: "default" },
+      cascade_margin: { value: 0.5, origin: "default" },
     });
   });
 

@@ -46,8 +46,8 @@ async function runSlowly(args: readonly string[], env: Readonly<Record<string, s
     on: () => undefined,
     off: () => undefined,
     kill: () => undefined,
-    openEngine: async ({ model, server }) => {
-      models.push(model);
+    openEngine: async ({ model, server, cascade }) => {
+      models.push(cascade ? "cascade" : model);
       if (model === "mini") expect(server).toBeUndefined();
       return createFakeEngine(model === "mini" ? {} : { delay: 1500 });
     },
@@ -77,6 +77,12 @@ describe("warmup", () => {
     expect(models).toEqual(expect.arrayContaining([undefined, "mini"]));
     await eventually(() => started().length > 0, "the warm-up");
     expect(started().map((start) => start.args)).toEqual(["load big-alpha alpha"]);
+  });
+
+  it("guesses with the small model alone where a cascade decides", async () => {
+    const { env } = user({ cascade: true });
+    const { models } = await runSlowly(["-x", "alpha"], env);
+    expect(models.toSorted()).toEqual(["cascade", "mini"]);
   });
 
   it("goes by the session, if there is one, without a guess", async () => {

@@ -81,6 +81,8 @@ describe("resolveConfig", () => {
     ["gpu", "off", { gpu: "off" }],
     ["threads", "3", { threads: 3 }],
     ["context", "1024", { context: 1024 }],
+    ["cascade", "true", { cascade: true }],
+    ["cascade_margin", "0.25", { cascadeMargin: 0.25 }],
   ] as const)("reads %s from a variable and from a flag", async (key, text, expected) => {
     const name = `ARCH_ROUTE_${key.toUpperCase()}`;
     const [one, other] = [await resolve({ env: { [name]: text } }), await resolve({ flags: { [key]: text } })];
@@ -246,7 +248,7 @@ describe("powersOf", () => {
       ["a: run", [["x"]]],
       ["a: model", "m"],
     ]);
-    expect(powersOf({ model: "mini", routes: "coding", min_margin: 0.1 })).toEqual([]);
+    expect(powersOf({ model: "mini", routes: "coding", min_margin: 0.1, cascade: true })).toEqual([]);
   });
 });
 
