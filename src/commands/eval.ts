@@ -14,7 +14,6 @@ import { createChalk } from "../ui/colour.js";
 import { formatError, formatNote } from "../ui/format.js";
 import { sweepCascade } from "./eval-cascade.js";
 import { compare, sweepHistory } from "./eval-compare.js";
-import { followProgress } from "./eval-progress.js";
 import { type FailedRow, type LabelledRow, readRows } from "./eval-rows.js";
 import {
   routeNames,
@@ -24,6 +23,7 @@ import {
   scoreRows,
   summariseTimes,
 } from "./eval-score.js";
+import { follow } from "./follow.js";
 import { findLarger } from "./open-cascade.js";
 import { openEngine } from "./open-engine.js";
 import type { RouteOptions } from "./options.js";
@@ -118,12 +118,16 @@ async function withSmall(scored: readonly ScoredRow[], small: Engine, run: Run):
 
 /** Work on rows, its progress shown while it lasts. */
 async function followed<Result>({ options, io, signal }: Run, work: (following: ScoreOptions) => Promise<Result>) {
-  const progress = await followProgress(options.quiet === true, io);
+  const following = follow(options.quiet !== true, io);
   try {
-    return await work({ signal, onRow: progress.onRow });
+    return await work({ signal, onRow: (row) => following.count(decisionsOf(row), "error" in row) });
   } finally {
-    progress.close();
+    following.close();
   }
+}
+
+function decisionsOf(row: ScoredRow | FailedRow) {
+  return "turns" in row ? row.turns.map(({ decision }) => decision) : [];
 }
 
 interface Circumstances {
