@@ -119,10 +119,11 @@ function define(
   });
 }
 
-function toOption({ flags, description, choices, conflicts, parse, ...rest }: OptionSpec): Option {
+function toOption({ flags, description, choices, conflicts, implies, parse, ...rest }: OptionSpec): Option {
   const option = new Option(flags, description);
   if (choices) option.choices([...choices]);
   if (conflicts) option.conflicts([...conflicts]);
+  if (implies) option.implies({ ...implies });
   if (rest.default !== undefined) option.default(rest.default);
   if (!parse) return option;
   return option.argParser((text) => {
@@ -137,6 +138,8 @@ function toOption({ flags, description, choices, conflicts, parse, ...rest }: Op
 function toFlags(options: Readonly<Record<string, unknown>>): Flags {
   const { routes, model, minConfidence, minMargin, history, unicode, gpu, threads, context, timeout } =
     options as Record<string, string>;
+  const { engine, url, cascadeMargin } = options as Record<string, string>;
+  const cascade = options["cascade"];
   return {
     routes,
     model,
@@ -148,6 +151,11 @@ function toFlags(options: Readonly<Record<string, unknown>>): Flags {
     threads,
     context,
     timeout,
+    engine,
+    url,
+    offline: options["offline"] === true,
+    cascade: cascade === undefined ? undefined : String(cascade),
+    cascade_margin: cascadeMargin,
   };
 }
 

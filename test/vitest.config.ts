@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     dir: "test",
     root: new URL("..", import.meta.url).pathname,
-    exclude: ["**/model-generative/**"],
+    exclude: ["**/model-generative/**", "**/remote/**"],
     // One more than the cores that CI has: much of the time goes into waiting for spawned processes.
     maxWorkers: 3,
     minWorkers: 1,

@@ -22,7 +22,9 @@ export async function showConfig(flags: Flags, json: boolean, io: Streams): Prom
 
 function settingRows(config: Config): (readonly [string, unknown])[] {
   return [
-    ["model", config.model],
+    ["engine", config.server ? "openai" : "llama"],
+    ["url", config.server?.url.href],
+    ["model", config.server ? config.server.model : config.model],
     ["routes", config.routes.routes.map((route) => route.name)],
     ["other", config.routes.other],
     ["command", config.routes.command],
@@ -33,6 +35,8 @@ function settingRows(config: Config): (readonly [string, unknown])[] {
     ["gpu", config.gpu],
     ["threads", config.threads],
     ["context", config.context],
+    ["cascade", config.cascade],
+    ["cascade_margin", config.cascadeMargin],
   ];
 }
 

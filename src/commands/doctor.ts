@@ -23,7 +23,8 @@ export interface DoctorTools {
 }
 
 /** What is looked at, whether or not the configuration could be read. */
-type Subject = Pick<Config, "folders" | "stores" | "gpu" | "model" | "threads">;
+type Subject = Pick<Config, "folders" | "stores" | "gpu" | "model" | "threads"> &
+  Partial<Pick<Config, "server" | "access">>;
 
 /** A finding, and the exit code that it leads to. */
 type Found = Finding & { readonly code?: number };
@@ -45,6 +46,7 @@ async function* lookAround(flags: Flags, io: Streams, tools: DoctorTools): Async
   const { subject, found } = await readConfig(flags, io);
   yield found;
   yield homeFinding(io);
+  yield* serverFindings(subject);
   yield* cacheFindings(await examineCache(subject.folders.cache));
   const { file, found: modelFound } = await examineModel(subject);
   yield modelFound;
@@ -85,6 +87,23 @@ function homeFinding(io: Streams): Found {
   if (named && exists) return ok("home", path);
   const why = named ? `${path} does not exist` : `HOME is not set, ${path} is taken for it`;
   return warning("home", why, "set HOME, or XDG_CONFIG_HOME, XDG_CACHE_HOME and XDG_STATE_HOME");
+}
+
+/** Whether the server answers, if one is in use; what is below is then about what would run without it. */
+async function* serverFindings({ server, access }: Subject): AsyncGenerator<Found> {
+  if (server === undefined || access === undefined) return;
+  try {
+    const { connectCompletionServer } = await import("../io/completion-client.js");
+    const client = await connectCompletionServer({ ...server, access });
+    const { tokens } = await client.next("{", 20).finally(() => client.close());
+    const size = client.context === undefined ? "" : `, a context of ${client.context} tokens`;
+    yield ok(
+      "server",
+      `${server.url.href} answers: ${client.model}${size}, ${count(tokens.size, "likely token")} listed`,
+    );
+  } catch (error) {
+    yield problem("server", error, "look at --url, or use --engine llama");
+  }
 }
 
 function* cacheFindings({ folder, readOnly, fault, free }: Awaited<ReturnType<typeof examineCache>>): Generator<Found> {

@@ -1,6 +1,6 @@
 import type { Conversation, History } from "../core/conversation.js";
 import type { Engine } from "../core/engine.js";
-import { contest, isRight, share } from "../core/evaluation.js";
+import { contest, isRight, type ScoredTurn, share } from "../core/evaluation.js";
 import type { Comparison, Contrast, HistoryContrast } from "../core/evaluation-report.js";
 import { OTHER } from "../core/route.js";
 import { createRouter } from "../core/router.js";
@@ -35,7 +35,12 @@ export async function compare(
   flags: Flags,
   { io, use, openEngine }: { io: Surroundings; use: EngineUse; openEngine: NonNullable<Surroundings["openEngine"]> },
 ): Promise<Comparison> {
-  const config = await resolveConfig({ ...flags, [isModel(reference) ? "model" : "routes"]: reference }, io);
+  // A model that is named like one of this machine is one, also where a server is in use, and without the small one in
+  // front of it.
+  const other: Flags = isModel(reference)
+    ? { model: reference, engine: "llama", url: undefined, cascade: "false" }
+    : { routes: reference };
+  const config = await resolveConfig({ ...flags, ...other }, io);
   const names = new Set([...config.routes.routes.map((route) => route.name), OTHER]);
   const common = scored.filter(({ row }) => row.routes || row.turns.every(({ label }) => names.has(label)));
   const engine = await openEngine(config, use);
@@ -54,15 +59,25 @@ function isModel(reference: string): boolean {
 
 /** Only records that both runs could score count. */
 function contrast(first: readonly ScoredRow[], second: readonly ScoredRow[]): Contrast {
-  const again = new Map(second.map(({ row, turns }) => [row, turns]));
-  const before = first.filter(({ row }) => again.has(row)).flatMap(({ turns }) => turns);
-  const after = second.flatMap(({ turns }) => turns);
+  const both = commonTurns(first, second);
+  return contrastTurns(both.first, both.second);
+}
+
+/** The turns of the records that both runs could score; the second one had the first one's records, or some of them, in their order. */
+export function commonTurns(first: readonly ScoredRow[], second: readonly ScoredRow[]) {
+  const again = new Set(second.map(({ row }) => row));
+  const turnsOf = (rows: readonly ScoredRow[]) => rows.flatMap(({ turns }) => turns);
+  return { first: turnsOf(first.filter(({ row }) => again.has(row))), second: turnsOf(second) };
+}
+
+/** The second run beside the first, on the same turns in the same order. */
+export function contrastTurns(before: readonly ScoredTurn[], after: readonly ScoredTurn[]): Contrast {
   const { onlyFirst: lost, onlySecond: won } = contest(before, after);
   const sum = share(after, isRight);
   return { ...sum, interval: wilsonInterval(sum.right, sum.count), lost, won, pValue: mcnemarTest(lost, won) };
 }
 
-function rowsOf(scored: readonly ScoredRow[]): LabelledRow[] {
+export function rowsOf(scored: readonly ScoredRow[]): LabelledRow[] {
   return scored.map(({ row }) => row);
 }
 

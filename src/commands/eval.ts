@@ -2,7 +2,7 @@ import { calibrate, thresholdFor } from "../core/calibration.js";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
 import { evaluate, isRight } from "../core/evaluation.js";
-import type { Comparison, EvaluationReport, HistoryContrast } from "../core/evaluation-report.js";
+import type { CascadeSweep, Comparison, EvaluationReport, HistoryContrast } from "../core/evaluation-report.js";
 import { printable } from "../core/printable.js";
 import { createRouter } from "../core/router.js";
 import { type Config, type Flags, resolveConfig } from "../io/config.js";
@@ -12,10 +12,19 @@ import { fileOutput, streamOutput } from "../io/output.js";
 import { hasColour } from "../io/streams.js";
 import { createChalk } from "../ui/colour.js";
 import { formatError, formatNote } from "../ui/format.js";
+import { sweepCascade } from "./eval-cascade.js";
 import { compare, sweepHistory } from "./eval-compare.js";
-import { followProgress } from "./eval-progress.js";
 import { type FailedRow, type LabelledRow, readRows } from "./eval-rows.js";
-import { routeNames, type Scoring, scoreRows, summariseTimes } from "./eval-score.js";
+import {
+  routeNames,
+  type ScoredRow,
+  type ScoreOptions,
+  type Scoring,
+  scoreRows,
+  summariseTimes,
+} from "./eval-score.js";
+import { follow } from "./follow.js";
+import { findLarger } from "./open-cascade.js";
 import { openEngine } from "./open-engine.js";
 import type { RouteOptions } from "./options.js";
 import type { Surroundings } from "./route.js";
@@ -24,6 +33,7 @@ import type { Surroundings } from "./route.js";
 export interface EvalOptions extends Pick<RouteOptions, "output" | "format" | "json" | "maxRecordBytes" | "quiet"> {
   readonly html?: string;
   readonly sweepHistory?: boolean;
+  readonly sweepCascade?: boolean;
   readonly compare?: string;
   readonly targetPrecision?: number;
   readonly failUnder?: number;
@@ -41,7 +51,7 @@ export async function evalCommand(
   io: Surroundings,
 ): Promise<number> {
   refuseOverwriting(files, options);
-  const config = await resolveConfig(flags, io);
+  const config = await configure(options, flags, io);
   const warn = (message: string) => io.stderr.write(formatNote(message));
   if (!options.quiet) config.warnings.forEach(warn);
   const { rows, failures } = await readRows(files, { stdin: io.stdin, ...options }, config.routes.routes);
@@ -50,15 +60,20 @@ export async function evalCommand(
   const engine = await open(config, use);
   const interrupt = listenForInterrupts(io);
   try {
-    const scoring = await score(rows, engine, { config, options, io, signal: interrupt.signal });
+    const run: Run = { config, options, io, signal: interrupt.signal };
+    const scoring = await score(rows, engine, run);
     const failed = [...failures, ...scoring.failures];
     if (scoring.scored.length === 0) return nothingScored(failed, io);
     const histories = options.sweepHistory ? await sweepHistory(scoring.scored, engine, config) : undefined;
     await engine.dispose();
+    const cascade = options.sweepCascade
+      ? await withSmall(scoring.scored, await open({ ...config, model: "mini", server: undefined }, use), run)
+      : undefined;
     const { compare: reference } = options;
     const another = { io, use, openEngine: open };
     const comparison = reference === undefined ? undefined : await compare(reference, scoring.scored, flags, another);
-    const report = assemble(scoring, failed.length, { config, options, model: engine.model, histories, comparison });
+    const sweeps = { histories, cascade, comparison };
+    const report = assemble(scoring, failed.length, { config, options, model: engine.model, ...sweeps });
     await print(report, options, io);
     reportFailures(failed, io);
     const codes = failed.map(({ error }) => exitCodes[error.code] as number);
@@ -67,6 +82,14 @@ export async function evalCommand(
     interrupt.dispose();
     await engine.dispose();
   }
+}
+
+/** With `--sweep-cascade` the report is that of the larger model alone: there has to be one. Throws E_CONFIG, E_MODEL. */
+async function configure({ sweepCascade: sweeps }: EvalOptions, flags: Flags, io: Surroundings): Promise<Config> {
+  if (!sweeps) return await resolveConfig(flags, io);
+  const config = await resolveConfig({ ...flags, cascade: "false" }, io);
+  if (config.server === undefined) await findLarger(config);
+  return config;
 }
 
 function refuseOverwriting(files: readonly string[], { output, html }: EvalOptions): void {
@@ -84,14 +107,27 @@ interface Run {
 }
 
 async function score(rows: readonly LabelledRow[], engine: Engine, run: Run): Promise<Scoring> {
-  const { config, options, io, signal } = run;
-  const progress = await followProgress(options.quiet === true, io);
+  const router = createRouter(engine, run.config.routes.routes, run.config);
+  return await followed(run, (following) => scoreRows(rows, router, following));
+}
+
+async function withSmall(scored: readonly ScoredRow[], small: Engine, run: Run): Promise<CascadeSweep | undefined> {
+  const sweep = followed(run, (following) => sweepCascade(scored, small, run.config, following));
+  return await sweep.finally(() => small.dispose());
+}
+
+/** Work on rows, its progress shown while it lasts. */
+async function followed<Result>({ options, io, signal }: Run, work: (following: ScoreOptions) => Promise<Result>) {
+  const following = follow(options.quiet !== true, io);
   try {
-    const router = createRouter(engine, config.routes.routes, config);
-    return await scoreRows(rows, router, { signal, onRow: progress.onRow });
+    return await work({ signal, onRow: (row) => following.count(decisionsOf(row), "error" in row) });
   } finally {
-    progress.close();
+    following.close();
   }
+}
+
+function decisionsOf(row: ScoredRow | FailedRow) {
+  return "turns" in row ? row.turns.map(({ decision }) => decision) : [];
 }
 
 interface Circumstances {
@@ -99,12 +135,13 @@ interface Circumstances {
   readonly options: EvalOptions;
   readonly model: string;
   readonly histories: readonly HistoryContrast[] | undefined;
+  readonly cascade: CascadeSweep | undefined;
   readonly comparison: Comparison | undefined;
 }
 
 /** All figures of a run. */
 function assemble({ scored, times }: Scoring, failed: number, circumstances: Circumstances): EvaluationReport {
-  const { config, options, model, histories, comparison } = circumstances;
+  const { config, options, model, histories, cascade, comparison } = circumstances;
   const turns = scored.flatMap((row) => row.turns);
   const target = options.targetPrecision;
   return {
@@ -120,6 +157,7 @@ function assemble({ scored, times }: Scoring, failed: number, circumstances: Cir
     latency: summariseTimes(times),
     ...(target !== undefined && { threshold: { target, found: thresholdFor(turns, target) } }),
     ...(histories && { histories }),
+    ...(cascade && { cascade }),
     ...(comparison && { comparison }),
     misses: turns.filter((turn) => !isRight(turn)),
   };

@@ -1,3 +1,4 @@
+import { isOffline } from "../io/server-access.js";
 import type { CommandSpec } from "./spec.js";
 
 const acceptLicense = { flags: "--accept-license", description: "you have read the model's licence and accept it" };
@@ -23,8 +24,7 @@ export const models: CommandSpec = {
           {
             reference: args[0] ?? "",
             acceptLicense: options["acceptLicense"] === true,
-            offline:
-              options["offline"] === true || isSet(io.env["ARCH_ROUTE_OFFLINE"]) || isSet(io.env["HF_HUB_OFFLINE"]),
+            offline: isOffline(options["offline"] === true, io.env),
             quiet: options["quiet"] === true,
           },
           io,
@@ -55,8 +55,3 @@ export const doctor: CommandSpec = {
   description: "look at this machine, the library, the cache and the model, and say what is wrong",
   run: async ({ flags, options }, io) => (await import("./doctor.js")).examine(flags, options["json"] === true, io),
 };
-
-/** As huggingface_hub reads its switches: anything but nothing and the words for no. */
-function isSet(text: string | undefined): boolean {
-  return !["", "0", "false", "no", "off"].includes((text ?? "").toLowerCase());
-}

@@ -1,6 +1,6 @@
 import type { Engine } from "../core/engine.js";
 import type { LlamaEngineOptions } from "../engine/llama.js";
-import type { Config } from "../io/config.js";
+import type { Config, ServerChoice } from "../io/config.js";
 import { findModel, type ModelFile } from "../io/model-file.js";
 import { archRouter, pullCommand } from "../io/model-table.js";
 import { isFirstTime } from "../io/notice.js";
@@ -12,13 +12,19 @@ export interface EngineUse {
   readonly warn: (message: string) => void;
   /** Told once on a machine which model was chosen, if none was asked for; absent: nobody is there to read it. */
   readonly advise?: ((message: string) => void) | undefined;
+  /** Ends a child process, even one that is still loading. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Share of a model's probability that must lie on the candidates; Arch-Router puts nearly all there. */
 const LEAST_IN_SET = 0.5;
 
 /** The engine of the model that the configuration asks for, or of the best one on this machine. */
-export async function openEngine(config: Config, { isolated, warn, advise }: EngineUse): Promise<Engine> {
+export async function openEngine(config: Config, use: EngineUse): Promise<Engine> {
+  if (config.cascade) return await (await import("./open-cascade.js")).openCascade(config, use, openEngine);
+  const { isolated, warn, advise, signal } = use;
+  if (config.server !== undefined)
+    return warnIfForeign(await openRemote(config.server, config), warn, "serve Arch-Router");
   const file = await findModel(config.model, config.folders, config.stores);
   const { gpu, threads, context, unicode } = config;
   const options: LlamaEngineOptions = {
@@ -34,11 +40,22 @@ export async function openEngine(config: Config, { isolated, warn, advise }: Eng
   const isKnown = file.embedded || file.stored?.sha256 !== undefined;
   const engine =
     isolated || !isKnown
-      ? await (await import("../engine/worker.js")).createWorkerEngine(options)
+      ? await (await import("../engine/worker.js")).createWorkerEngine({ ...options, signal })
       : await (await import("../engine/llama.js")).createLlamaEngine(options);
   const { notice, text } = choice(file);
   if (advise && config.model === undefined && (await isFirstTime(config.folders, notice))) advise(text);
   return warnIfForeign(engine, warn);
+}
+
+/** The engine on a server. `--threads`, `--gpu` and the rest of what is about this machine do not concern it. */
+async function openRemote(choice: ServerChoice, { access, context, origins, unicode }: Config): Promise<Engine> {
+  const { connectCompletionServer } = await import("../io/completion-client.js");
+  const { createRemoteEngine } = await import("../engine/remote.js");
+  const server = await connectCompletionServer({ ...choice, access });
+  // A context that was asked for may be less than the server's, to save time; never more.
+  const asked = origins.get("context") === "default" ? Infinity : context;
+  const known = Math.min(asked, server.context ?? (asked === Infinity ? context : Infinity));
+  return createRemoteEngine(server, { context: known, unicode });
 }
 
 function choice({ stored }: ModelFile): { readonly notice: string; readonly text: string } {
@@ -53,7 +70,11 @@ function choice({ stored }: ModelFile): { readonly notice: string; readonly text
 }
 
 /** The same engine; says once if the model wanted to answer something that was no candidate, as foreign models do. */
-export function warnIfForeign(engine: Engine, warn: (message: string) => void): Engine {
+export function warnIfForeign(
+  engine: Engine,
+  warn: (message: string) => void,
+  advice = `use --model ${archRouter.name} or mini`,
+): Engine {
   let warned = false;
   return {
     ...engine,
@@ -63,7 +84,7 @@ export function warnIfForeign(engine: Engine, warn: (message: string) => void): 
         warned = true;
         const share = `${Math.round(scores.inSet * 100)} %`;
         warn(
-          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; use --model ${archRouter.name} or mini`,
+          `model ${engine.model}: only ${share} of what it would answer are your routes: it is probably no router; ${advice}`,
         );
       }
       return scores;

@@ -15,7 +15,7 @@ export interface RouteOptions {
   readonly exec?: boolean;
   readonly dryRun?: boolean;
   readonly session?: string;
-  /** Commands of a batch at once. */
+  /** Commands of a batch, or requests to a server, at once. */
   readonly jobs: number;
   readonly halt?: { readonly when: "now" | "soon"; readonly failures: number };
   /** Bytes of a command's output that a record keeps. */

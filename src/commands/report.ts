@@ -1,21 +1,19 @@
 import type { Thresholds } from "../core/decision.js";
 import { type ArchRouteError, COMMAND_FAILED, exitCodes, gravestExitCode, NO_ROUTE } from "../core/errors.js";
 import { printable } from "../core/printable.js";
+import type { RawRecord } from "../io/input.js";
 import type { InputFormat } from "../io/input-format.js";
 import type { Output } from "../io/output.js";
 import { hasColour, type Streams } from "../io/streams.js";
 import { formatError, formatJson, formatNote, formatPlain, type Result, type Routed } from "../ui/format.js";
-import type { Progress } from "../ui/progress.js";
+import { follow } from "./follow.js";
 import type { RouteOptions } from "./options.js";
 import { errorOf, hasFailedCommand, noteOf, type RecordNote } from "./record-note.js";
 
 /** Where results end up: printed, counted, and summed up in an exit code. */
 export interface Report {
   /** Prints a result in the form that the options or the record's own format ask for. */
-  add(
-    result: Result,
-    origin: { readonly source: string; readonly line: number; readonly format: InputFormat | undefined },
-  ): Promise<void>;
+  add(result: Result, origin: Pick<RawRecord, "source" | "line" | "format" | "share">): Promise<void>;
   /** Counts a record that an earlier run has printed. */
   recall(note: RecordNote): void;
   /** Says what is to say of the whole, on stderr; the exit code of the run. */
@@ -32,8 +30,6 @@ export interface Ending {
   readonly goOn?: string | undefined;
 }
 
-const REDRAW = 100;
-
 /** `batch`: a line of output stands for a record, and what went wrong is summed up at the end. */
 export function createReport(
   options: RouteOptions,
@@ -43,12 +39,10 @@ export function createReport(
   thresholds: Thresholds = {},
 ): Report {
   const codes = new Set<number>();
-  const routes = new Map<string, number>();
-  const started = Date.now();
-  let [records, failed, unsure, drawn] = [0, 0, 0, 0];
+  const following = follow(batch && showsProgress(options, io), io);
+  let [records, failed] = [0, 0];
   let [recalled, recalledFailed] = [0, 0];
   let last: string | undefined;
-  let progress: Progress | undefined;
 
   async function format(result: Result, format: InputFormat | undefined): Promise<string> {
     if (options.explain && "routing" in result) return await explain(result, options.top, thresholds, io);
@@ -59,9 +53,7 @@ export function createReport(
 
   function count(result: Result): void {
     records++;
-    if ("routing" in result) routes.set(result.routing.route, (routes.get(result.routing.route) ?? 0) + 1);
     const note = noteOf(result);
-    if (note.outcome === "unsure") unsure++;
     if (errorOf(note) !== undefined) failed++;
     addCodes(note);
   }
@@ -82,32 +74,25 @@ export function createReport(
     io.stderr.write(formatNote(`${done}${place}${why}${goOn === undefined ? "" : `; go on with ${goOn}`}`));
   }
 
-  async function draw(): Promise<void> {
-    const now = Date.now();
-    if (!batch || !showsProgress(options, io) || now - drawn < REDRAW) return;
-    drawn = now;
-    progress ??= (await import("../ui/progress.js")).showProgress(io.stderr, hasColour(io.stderr, io.env));
-    progress.update({ records, failed, unsure, routes, seconds: (now - started) / 1000 });
-  }
-
   return {
     recall(note) {
       recalled++;
       if (errorOf(note) !== undefined) recalledFailed++;
       addCodes(note);
     },
-    async add(result, { source, line, format: as }) {
+    async add(result, { source, line, format: as, share }) {
       count(result);
       last = `${source}:${line}`;
       await output.write(await format(result, as));
       if ("error" in result && !(batch && isJson(options, as)))
         io.stderr.write(located(result.error, source, result.line, batch));
-      await draw();
+      await following.count("routing" in result ? [result.routing] : [], "error" in result, share);
     },
     async finish(ending = {}) {
-      progress?.close();
+      const summary = following.close();
       await output.close();
       const allFailed = failed + recalledFailed;
+      if (summary !== undefined) io.stderr.write(formatNote(summary));
       if (batch && allFailed > 0 && !options.quiet)
         io.stderr.write(`arch-route: ${allFailed} of ${records + recalled} records failed\n`);
       say(ending);
@@ -133,7 +118,7 @@ function isJson(options: RouteOptions, format: InputFormat | undefined): boolean
 function showsProgress(options: RouteOptions, io: Streams): boolean {
   // Results on the same terminal are progress enough, and a redrawn line would tear them apart.
   const elsewhere = options.output !== undefined || !io.stdout.isTTY;
-  return io.stderr.isTTY === true && io.env["TERM"] !== "dumb" && elsewhere && !options.quiet;
+  return elsewhere && !options.quiet;
 }
 
 function located(error: ArchRouteError, source: string, line: number, batch: boolean): string {

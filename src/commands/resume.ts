@@ -21,6 +21,7 @@ export function settingsOf(config: Config, options: RouteOptions, model: string)
     history: config.history,
     unicode: config.unicode,
     context: config.context,
+    cascade_margin: config.cascade ? config.cascadeMargin : undefined,
     format: options.format,
     max_record_bytes: options.maxRecordBytes,
     output: options.json ? "json" : options.plain ? "plain" : options.explain ? "explain" : undefined,

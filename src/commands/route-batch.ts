@@ -74,7 +74,9 @@ async function routeRest(records: AsyncGenerator<RawRecord>, batch: Batch): Prom
     const routed = await routeRecord(raw, { router, config, session: options.session, warn });
     return { raw, result: await captured(routed, raw, batch, brake.commands) };
   };
-  const results = inOrder(until(records, brake.records), work, options.exec ? options.jobs : 1);
+  // A model on this machine serves one record after another; commands and a server take several.
+  const jobs = options.exec || config.server ? options.jobs : 1;
+  const results = inOrder(until(records, brake.records), work, jobs);
   let isCutShort = false;
   for await (const { raw, result } of until(results, outOfTime(interrupt, options))) {
     const note = noteOf(result);

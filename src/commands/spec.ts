@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Names of options that it cannot go with. */
   readonly conflicts?: readonly string[];
+  /** Values that other options have with it, unless they are given, by their names in camel case. */
+  readonly implies?: Readonly<Record<string, unknown>>;
   readonly default?: string | number;
   /** Text → value; throws an Error whose message says what it must be. */
   readonly parse?: (text: string) => unknown;

@@ -32,8 +32,10 @@ async function sessionDecision(session: string | undefined, { folders, routes }:
 }
 
 async function guess(conversation: Conversation, config: Config, open: (config: Config) => Promise<Engine>) {
-  if ((await findModel(config.model, config.folders, config.stores)).embedded) return undefined;
-  const router = createRouter(await open({ ...config, model: "mini" }), config.routes.routes, config);
+  if (config.server === undefined && (await findModel(config.model, config.folders, config.stores)).embedded)
+    return undefined;
+  const small = { ...config, model: "mini", server: undefined, cascade: false };
+  const router = createRouter(await open(small), config.routes.routes, config);
   try {
     return await router.route(conversation);
   } finally {

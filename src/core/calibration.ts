@@ -137,14 +137,17 @@ export function thresholdFor(turns: readonly ScoredTurn[], target: number): Thre
     // Turns of equal confidence stay together: no threshold parts them.
     if (next === confidence || right / (index + 1) < target) return;
     const precision = right / (index + 1);
-    found = { minConfidence: shortest(next, confidence), precision, coverage: (index + 1) / turns.length };
+    found = {
+      minConfidence: next === 0 ? 0 : shortest(next, confidence),
+      precision,
+      coverage: (index + 1) / turns.length,
+    };
   });
   return found;
 }
 
-/** The number with the fewest decimals above `low` and up to `high`; 0 if `low` is. */
-function shortest(low: number, high: number): number {
-  if (low <= 0) return 0;
+/** The number with the fewest decimals above `low` and up to `high`, both 0 to 1. */
+export function shortest(low: number, high: number): number {
   for (let digits = 1; digits < 15; digits++) {
     const number = Math.floor(high * 10 ** digits) / 10 ** digits;
     if (number > low && number <= high) return number;

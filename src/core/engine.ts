@@ -14,6 +14,8 @@ export interface Scores {
   readonly tokens: { readonly prompt: number; readonly cached: number };
   /** The model did not see the whole conversation: it was over the budget. */
   readonly trimmed: boolean;
+  /** Name of the model that these scores are from, if the engine has several. */
+  readonly model?: string;
 }
 
 /** The port to a model: the only thing that the rest of the program knows of it. */

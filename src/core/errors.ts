@@ -12,6 +12,7 @@ export const exitCodes = {
   E_TOO_LARGE: 3,
   E_MODEL: 4,
   E_MODEL_DIED: 4,
+  E_REMOTE: 4,
   E_DOWNLOAD: 5,
   E_OUTPUT: 6,
   E_NUL: 2,

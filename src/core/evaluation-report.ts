@@ -1,4 +1,5 @@
 import type { CalibrationFit, Threshold } from "./calibration.js";
+import type { CascadePoint } from "./cascade-curve.js";
 import type { History } from "./conversation.js";
 import type { Evaluation, ScoredTurn, Share } from "./evaluation.js";
 import type { Turn } from "./labels.js";
@@ -51,6 +52,18 @@ export interface Comparison extends Contrast {
   readonly leftOut: number;
 }
 
+/** The report's model with the small one in front of it, on the turns that both could score. */
+export interface CascadeSweep {
+  /** Name of the small model. */
+  readonly model: string;
+  /** Either model alone. */
+  readonly small: Share;
+  readonly large: Share;
+  readonly points: readonly CascadePoint[];
+  /** The point to take, against the large model alone. */
+  readonly recommended: CascadePoint & Contrast;
+}
+
 /** All that `eval` found out, for the renderers. */
 export interface EvaluationReport {
   readonly model: string;
@@ -66,5 +79,6 @@ export interface EvaluationReport {
   readonly threshold?: { readonly target: number; readonly found: Threshold | undefined };
   readonly histories?: readonly HistoryContrast[];
   readonly comparison?: Comparison;
+  readonly cascade?: CascadeSweep;
   readonly misses: readonly ReportedTurn[];
 }

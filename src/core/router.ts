@@ -32,9 +32,9 @@ export function createRouter(engine: Engine, routes: readonly Route[], options: 
       const messages =
         typeof conversation === "string" ? [{ role: "user", content: conversation } as const] : conversation;
       const scores = await engine.rank(own, takeHistory(messages, options.history ?? "all"));
-      const { tokens, trimmed, inSet } = scores;
+      const { tokens, trimmed, inSet, model = engine.model } = scores;
       const decision = decide(own, scores, options);
-      return { ...decision, model: engine.model, tokens, trimmed, ...(inSet === undefined ? {} : { inSet }) };
+      return { ...decision, model, tokens, trimmed, ...(inSet === undefined ? {} : { inSet }) };
     },
     dispose: () => engine.dispose(),
   };

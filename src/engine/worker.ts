@@ -11,6 +11,8 @@ export interface WorkerOptions extends LlamaEngineOptions {
   readonly entry?: string;
   /** Milliseconds that loading the model may take. Default: five minutes. */
   readonly loadTimeout?: number;
+  /** Ends the process, even one that is still loading; what was asked of it rejects with E_MODEL_DIED. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How often in a row a new process may be started without one answer in between. */
@@ -73,7 +75,7 @@ interface Worker {
   stop(): Promise<void>;
 }
 
-async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: WorkerOptions): Promise<Worker> {
+async function startWorker({ entry, loadTimeout = 300_000, signal, warn, ...options }: WorkerOptions): Promise<Worker> {
   const child = fork(entry ?? fileURLToPath(new URL("./worker-main.js", import.meta.url)), {
     // What native code prints when it aborts must not end up among the results.
     stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -81,6 +83,9 @@ async function startWorker({ entry, loadTimeout = 300_000, warn, ...options }: W
     serialization: "advanced",
     // A debugger's port, or the program of `node -e`, is the parent's alone.
     execArgv: [],
+    // Loading cannot be stopped in any other way.
+    signal,
+    killSignal: "SIGKILL",
   });
   const waiting = new Map<number, { resolve(scores: Scores): void; reject(error: Error): void }>();
   const gone = new Promise<ArchRouteError>((resolve) => {

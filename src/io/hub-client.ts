@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Dispatcher, EnvHttpProxyAgent, Pool, request } from "undici";
 import { ArchRouteError } from "../core/errors.js";
 import { packageVersion } from "./bundled.js";
+import { createDispatcher, type HttpResponse, send } from "./connection.js";
 import { type Environment, homeFolder } from "./folders.js";
-import { faultOfCause, faultOfStatus } from "./hub-faults.js";
+import { faultOfStatus } from "./hub-faults.js";
 import { type Patience, TransferFault } from "./retry.js";
+import { isLoopback } from "./server-url.js";
 
 /** A connection to the hub, or to what plays it. */
 export interface HubClient {
@@ -19,7 +20,7 @@ export interface HubClient {
   close(): Promise<void>;
 }
 
-export type HubResponse = Pick<Dispatcher.ResponseData, "statusCode" | "headers" | "body">;
+export type HubResponse = HttpResponse;
 
 export interface HubOptions {
   readonly env: Environment;
@@ -33,7 +34,6 @@ const HUB = "https://huggingface.co";
 const MOST_REDIRECTS = 5;
 /** Where the hub sends its clients for large files (huggingface.co/docs/hub/models-downloading, "behind a proxy or firewall"). */
 const storage = /(^|\.)(huggingface\.co|hf\.co)$/;
-const loopback = /^(127(\.\d+){3}|localhost|\[::1\])$/;
 
 /** Opens nothing yet. Throws E_CONFIG if the address of the hub is not fit. */
 export async function createHubClient({ env, offline, patience, signal }: HubOptions): Promise<HubClient> {
@@ -49,7 +49,7 @@ export async function createHubClient({ env, offline, patience, signal }: HubOpt
       for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
         // A redirect never carries the token: the addresses that it leads to are signed.
         const authorized = hop === 0 && token !== undefined ? { ...all, authorization: `Bearer ${token}` } : all;
-        const response = await send(url, authorized, { dispatcher, signal });
+        const response = await send(url, { headers: authorized, dispatcher, signal });
         if ([200, 206, 416].includes(response.statusCode)) return response;
         await response.body.dump().catch(() => undefined);
         if (![301, 302, 303, 307, 308].includes(response.statusCode)) {
@@ -61,52 +61,6 @@ export async function createHubClient({ env, offline, patience, signal }: HubOpt
     },
     close: () => dispatcher.destroy(),
   };
-}
-
-/** Proxies as curl takes them from the environment; Node 20's own fetch does not know them. */
-function createDispatcher(env: Environment, { stall }: Patience): EnvHttpProxyAgent {
-  const limits = { headersTimeout: stall, bodyTimeout: stall };
-  const all = env["all_proxy"] || env["ALL_PROXY"] || "";
-  try {
-    return new EnvHttpProxyAgent({
-      httpProxy: env["http_proxy"] || env["HTTP_PROXY"] || all,
-      httpsProxy: env["https_proxy"] || env["HTTPS_PROXY"] || all,
-      noProxy: env["no_proxy"] || env["NO_PROXY"] || "",
-      ...limits,
-      connect: { timeout: stall },
-      // A proxy that takes the connection and then says nothing: the library's own limit for that is five minutes.
-      clientFactory: (origin, options) => new Pool(origin, { ...options, ...limits }),
-    });
-  } catch (cause) {
-    throw new ArchRouteError("E_CONFIG", `the proxy cannot be used: ${(cause as Error).message}`, {
-      hint: "look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
-      cause,
-    });
-  }
-}
-
-async function send(
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  { dispatcher, signal }: { readonly dispatcher: Dispatcher; readonly signal: AbortSignal | undefined },
-): Promise<HubResponse> {
-  try {
-    const asked = request(url, { dispatcher, headers, ...(signal && { signal }) });
-    return await (signal === undefined ? asked : Promise.race([asked, rejection(signal)]));
-  } catch (cause) {
-    throw faultOfCause(cause, url.host);
-  }
-}
-
-/** Rejects when it is aborted: the library does not heed a signal before it is connected. */
-function rejection(signal: AbortSignal): Promise<never> {
-  const promise = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  // The race may be over when it happens.
-  promise.catch(() => undefined);
-  return promise;
 }
 
 /** Where a redirect leads, if it may lead there. Throws TransferFault. */
@@ -122,14 +76,14 @@ function redirected(from: URL, location: string | string[] | undefined, base: UR
 
 function isAllowed(url: URL, base: URL): boolean {
   if (url.origin === base.origin) return true;
-  if (base.protocol === "http:") return url.protocol === "http:" && loopback.test(url.hostname);
+  if (base.protocol === "http:") return url.protocol === "http:" && isLoopback(url);
   return url.protocol === "https:" && url.port === "" && storage.test(url.hostname);
 }
 
 /** Throws E_CONFIG unless it is an https address, or an http one of this machine. */
 function readBase(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const safe = url?.protocol === "https:" || (url?.protocol === "http:" && loopback.test(url.hostname));
+  const safe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url));
   if (url && safe && url.username === "" && url.password === "") return new URL(url.origin);
   throw new ArchRouteError("E_CONFIG", "the address of the hub (ARCH_ROUTE_HUB, HF_ENDPOINT) is not one of https", {
     hint: `leave it out for ${HUB}`,

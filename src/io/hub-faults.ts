@@ -37,7 +37,7 @@ export function faultOfStatus(
 }
 
 /** Milliseconds of a Retry-After header in seconds, or until the date in it. */
-function retryAfter(headers: IncomingHttpHeaders): number | undefined {
+export function retryAfter(headers: IncomingHttpHeaders): number | undefined {
   const text = String(headers["retry-after"] ?? "");
   const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
   return wait > 0 ? wait : undefined;

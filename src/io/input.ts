@@ -22,24 +22,41 @@ export type RawRecord = {
   readonly line: number;
   /** Undefined for a source that could not be opened and whose name does not tell. */
   readonly format: InputFormat | undefined;
+  /** Share of all input that is read with it, 0 to 1; absent where nobody knows how much there is. */
+  readonly share?: number;
 } & ({ readonly text: string } | { readonly error: ArchRouteError });
 
 export const STDIN = "-";
 
 /** Reads the records of all sources in order; what cannot be read becomes an error in its place, and the rest goes on. */
 export async function* readRecords(sources: readonly Source[], options: InputOptions): AsyncGenerator<RawRecord> {
-  for (const source of sources) {
+  const sizes = sources.map((source) => sizeOf(source, options));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  let before = 0;
+  for (const [index, source] of sources.entries()) {
     let line = 0;
     let format = formatOf(source, options);
     try {
-      for await (const record of readSource(source, options)) {
+      for await (const { end, ...record } of readSource(source, options)) {
         ({ line, format } = record);
-        yield record;
+        // A file may have grown since it was looked at.
+        yield total > 0 ? { ...record, share: Math.min(1, (before + end) / total) } : record;
       }
     } catch (cause) {
       if (cause instanceof ArchRouteError) throw cause;
       yield { source, line: line + 1, format, error: readError(source, cause as NodeJS.ErrnoException) };
     }
+    before += sizes[index] ?? 0;
+  }
+}
+
+/** Bytes of a source that is a file; of a pipe NaN: there is no telling. */
+function sizeOf(source: Source, { stdin }: InputOptions): number {
+  try {
+    const stats = source === STDIN ? fstatSync((stdin as { fd?: number }).fd ?? -1) : statSync(source);
+    return stats.isFile() ? stats.size : Number.NaN;
+  } catch {
+    return Number.NaN;
   }
 }
 
@@ -75,7 +92,10 @@ export function isSameFile(a: string, b: string): boolean {
   }
 }
 
-async function* readSource(source: Source, options: InputOptions): AsyncGenerator<RawRecord> {
+async function* readSource(
+  source: Source,
+  options: InputOptions,
+): AsyncGenerator<RawRecord & { readonly end: number }> {
   const bytes = source === STDIN ? options.stdin : createReadStream(source);
   const named = formatOf(source, options);
   const { format, chunks } =
@@ -91,23 +111,25 @@ function formatOf(source: Source, options: InputOptions): InputFormat | undefine
   return options.format === "auto" ? formatByName(source) : options.format;
 }
 
-type Piece = { readonly line: number } & ({ readonly text: string } | { readonly error: ArchRouteError });
+type Decoded = { readonly line: number } & ({ readonly text: string } | { readonly error: ArchRouteError });
+type Piece = Decoded & { readonly end: number };
 
 async function* byLine(chunks: AsyncIterable<Buffer>, { maxRecordBytes }: InputOptions): AsyncGenerator<Piece> {
-  for await (const { number, bytes } of splitLines(chunks, maxRecordBytes)) {
-    const piece = decode(number, bytes, maxRecordBytes);
+  for await (const { number, bytes, end } of splitLines(chunks, maxRecordBytes)) {
+    const piece = { ...decode(number, bytes, maxRecordBytes), end };
     if ("error" in piece || piece.text.trim() !== "") yield piece;
   }
 }
 
 async function* asOne(chunks: AsyncIterable<Buffer>, { maxRecordBytes }: InputOptions): AsyncGenerator<Piece> {
-  const piece = decode(1, await readAll(chunks, maxRecordBytes), maxRecordBytes);
+  const bytes = await readAll(chunks, maxRecordBytes);
+  const piece = { ...decode(1, bytes, maxRecordBytes), end: bytes?.length ?? 0 };
   if ("error" in piece) yield piece;
   // The newline that ends a file, and how lines end, are no part of what was said.
-  else if (piece.text.trim() !== "") yield { line: 1, text: piece.text.replace(/\r\n/g, "\n").replace(/\n+$/, "") };
+  else if (piece.text.trim() !== "") yield { ...piece, text: piece.text.replace(/\r\n/g, "\n").replace(/\n+$/, "") };
 }
 
-function decode(line: number, bytes: Buffer | undefined, limit: number): Piece {
+function decode(line: number, bytes: Buffer | undefined, limit: number): Decoded {
   if (bytes === undefined) {
     const hint = "raise --max-record-bytes";
     return { line, error: new ArchRouteError("E_TOO_LARGE", `the record has more than ${limit} bytes`, { hint }) };

@@ -3,6 +3,8 @@ export interface Line {
   /** Counted from 1. */
   readonly number: number;
   readonly bytes: Buffer | undefined;
+  /** Bytes from the beginning to where the next line begins. */
+  readonly end: number;
 }
 
 const LF = 0x0a;
@@ -16,27 +18,29 @@ export async function* splitLines(chunks: AsyncIterable<Buffer>, limit: number):
   let pieces: Buffer[] = [];
   let length = 0;
   let number = 1;
+  let before = 0;
   const take = (piece: Buffer) => {
     length += piece.length;
     if (length <= limit) pieces.push(piece);
     else pieces = [];
   };
-  const finish = (): Line => {
+  const finish = (end: number): Line => {
     const bytes = length > limit ? undefined : withoutReturn(Buffer.concat(pieces));
     pieces = [];
     length = 0;
-    return { number: number++, bytes };
+    return { number: number++, bytes, end };
   };
   for await (const chunk of chunks) {
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
       take(chunk.subarray(start, end));
-      yield finish();
+      yield finish(before + end + 1);
       start = end + 1;
     }
     take(chunk.subarray(start));
+    before += chunk.length;
   }
-  if (length > 0) yield finish();
+  if (length > 0) yield finish(before);
 }
 
 function withoutReturn(line: Buffer): Buffer {

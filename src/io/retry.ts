@@ -1,4 +1,4 @@
-import { ArchRouteError } from "../core/errors.js";
+import { ArchRouteError, type ErrorCode } from "../core/errors.js";
 
 /** How long to wait, and how often to try again. */
 export interface Patience {
@@ -34,6 +34,8 @@ export class TransferFault extends Error {
 
 export interface Retries {
   readonly patience: Patience;
+  /** The code of the error that it ends with. Default: E_DOWNLOAD. */
+  readonly code?: ErrorCode;
   readonly signal?: AbortSignal | undefined;
   /** Told why the next try waits, and how many milliseconds. */
   readonly onRetry?: ((why: string, wait: number) => void) | undefined;
@@ -41,11 +43,11 @@ export interface Retries {
 
 /**
  * Runs a transfer until it succeeds. `progress` returns a number that grows as the transfer gets further: tries are only
- * counted while it does not. Throws E_DOWNLOAD with the last fault, and the signal's reason if that is aborted.
+ * counted while it does not. Throws an error with the last fault, and the signal's reason if that is aborted.
  */
 export async function withRetries<T>(
   what: string,
-  { patience, signal, onRetry }: Retries,
+  { patience, code = "E_DOWNLOAD", signal, onRetry }: Retries,
   run: () => Promise<T>,
   progress: () => number = () => 0,
 ): Promise<T> {
@@ -58,7 +60,7 @@ export async function withRetries<T>(
       if (!(cause instanceof TransferFault)) throw cause;
       failures = progress() > furthest ? 1 : failures + 1;
       furthest = Math.max(furthest, progress());
-      if (!cause.again || failures >= patience.attempts) throw downloadError(what, cause);
+      if (!cause.again || failures >= patience.attempts) throw toError(what, cause, code);
       const wait = waitFor(cause, failures, patience.delay);
       onRetry?.(cause.message, wait);
       await pause(wait, signal);
@@ -74,16 +76,20 @@ function waitFor({ wait }: TransferFault, failures: number, delay: number): numb
 
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
+    const giveUp = () => {
       clearTimeout(timer);
-      reject(signal.reason);
-    });
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", giveUp);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", giveUp, { once: true });
   });
 }
 
 /** A fault as the error that people see. */
-function downloadError(what: string, cause: TransferFault): ArchRouteError {
+function toError(what: string, cause: TransferFault, code: ErrorCode): ArchRouteError {
   const hint = cause.hint ?? (cause.again ? "run it again to go on from here" : undefined);
-  return new ArchRouteError("E_DOWNLOAD", `${what}: ${cause.message}`, { cause, ...(hint !== undefined && { hint }) });
+  return new ArchRouteError(code, `${what}: ${cause.message}`, { cause, ...(hint !== undefined && { hint }) });
 }

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { commandFault, stdinModes } from "../core/dispatch.js";
 import { ArchRouteError } from "../core/errors.js";
 import { unicodeModes } from "../core/prompt.js";
+import { readServerUrl } from "./server-url.js";
 
 /** What `--gpu` takes. */
 export const gpuModes = ["auto", "cuda", "metal", "vulkan", "off"] as const;
@@ -30,6 +31,8 @@ const number = (check: (value: number) => boolean, message: string) =>
     v.check(check, message),
   );
 const share = number((n) => n >= 0 && n <= 1, "must be a number from 0 to 1");
+const eitherWay = "must be true or false";
+const truth = v.pipe(v.union([v.boolean(), v.string()], eitherWay), v.parseBoolean(undefined, eitherWay));
 const whole = (least: number) =>
   number((n) => Number.isInteger(n) && n >= least, `must be a whole number from ${least} up`);
 
@@ -53,6 +56,16 @@ export const settings = {
   timeout: v.exactOptional(number((n) => n > 0, "must be a number of seconds above 0")),
   session_margin: v.exactOptional(share),
   warmup: v.exactOptional(argv),
+  /** Where the model runs: here, or on a server with OpenAI's API. */
+  engine: v.exactOptional(v.picklist(["llama", "openai"])),
+  url: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.check((text) => readServerUrl(text) !== undefined, "must be http(s)://host[:port][/path], no more"),
+    ),
+  ),
+  cascade: v.exactOptional(truth),
+  cascade_margin: v.exactOptional(share),
 };
 /** A configuration file. */
 export const configSchema = v.strictObject(settings);

@@ -64,6 +64,7 @@ ${summary(report)}
 <h2>Labels (rows) and decisions (columns)</h2><div class="scroll">${confusionMatrix(report.evaluation.confusion)}</div>
 <h2>Calibration</h2>${calibration(report)}
 ${contrasts(report)}
+${cascade(report)}
 <h2>Misses</h2>${missTable(report)}
 <script>${script}</script></body></html>
 `;
@@ -123,6 +124,21 @@ function contrasts({ histories = [], comparison }: EvaluationReport): string {
   if (rows.length === 0) return "";
   const heads = ["accuracy", "turns won", "turns lost", "McNemar p"].map((head) => `<th class="n">${head}</th>`);
   return `<h2>Comparisons</h2><table><thead><tr><th></th>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+}
+
+function cascade({ cascade: sweep, model }: EvaluationReport): string {
+  if (sweep === undefined) return "";
+  const { points, small, large, recommended } = sweep;
+  const rows = points.map(
+    ({ margin, sentUp, accuracy }) =>
+      `<tr><td class="n">${margin}</td><td class="n">${percent(sentUp)}</td><td class="n">${percent(accuracy)}</td></tr>`,
+  );
+  const heads = ["margin", "sent up", "right"].map((head) => `<th class="n">${head}</th>`);
+  const [first, second] = [escapeHtml(printable(sweep.model)), escapeHtml(printable(model))];
+  const { interval, won, lost, pValue } = recommended;
+  return `<h2>Cascade</h2><p>${first} decides from a margin on, ${second} gets the rest. Alone: ${percent(small.accuracy)} and ${percent(large.accuracy)} of ${large.count} turns.</p>
+<p><code>cascade_margin: ${recommended.margin}</code> sends ${percent(recommended.sentUp)} up; right ${percent(recommended.accuracy)}, 95 % interval ${percent(interval.low)} to ${percent(interval.high)}; against ${second} alone ${won} turns won, ${lost} lost (McNemar p = ${pValue.toFixed(3)}). It was chosen on these turns: score it on others.</p>
+<table><thead><tr>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
 function missTable({ misses, evaluation }: EvaluationReport): string {

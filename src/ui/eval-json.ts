@@ -1,6 +1,7 @@
 import type { Bin, Calibration } from "../core/calibration.js";
+import type { CascadePoint } from "../core/cascade-curve.js";
 import type { Evaluation, Share } from "../core/evaluation.js";
-import type { Comparison, Contrast, EvaluationReport, ReportedTurn } from "../core/evaluation-report.js";
+import type { CascadeSweep, Comparison, Contrast, EvaluationReport, ReportedTurn } from "../core/evaluation-report.js";
 import { jsonLine } from "../core/printable.js";
 
 /**
@@ -8,7 +9,7 @@ import { jsonLine } from "../core/printable.js";
  * (the precision of a route that was never predicted) is null. Each miss is itself a labelled record, which `eval` reads.
  */
 export function formatEvaluationJson(report: EvaluationReport): string {
-  const { evaluation, calibration, latency, threshold, histories, comparison } = report;
+  const { evaluation, calibration, latency, threshold, histories, cascade, comparison } = report;
   return jsonLine({
     accuracy: rounded(evaluation.turns.accuracy),
     interval: interval(evaluation.interval),
@@ -28,6 +29,7 @@ export function formatEvaluationJson(report: EvaluationReport): string {
     latency_ms: Object.fromEntries(Object.entries(latency).map(([key, value]) => [key, rounded(value)])),
     ...(threshold && { threshold: thresholdJson(threshold) }),
     ...(histories && { histories: histories.map(({ history, ...rest }) => ({ history, ...contrast(rest) })) }),
+    ...(cascade && { cascade: cascadeJson(cascade) }),
     ...(comparison && { comparison: comparisonJson(comparison) }),
     misses: report.misses.map(miss),
   });
@@ -55,6 +57,16 @@ function thresholdJson({ target, found }: NonNullable<EvaluationReport["threshol
     min_confidence: found ? found.minConfidence : null,
     precision: known(found?.precision),
     coverage: known(found?.coverage),
+  };
+}
+
+function cascadeJson({ model, small, large, points, recommended }: CascadeSweep): object {
+  const place = ({ margin, sentUp }: CascadePoint) => ({ margin, sent_up: rounded(sentUp) });
+  return {
+    small: { model, ...share(small) },
+    large: share(large),
+    points: points.map((point) => ({ ...place(point), ...share(point) })),
+    recommended: { ...place(recommended), ...contrast(recommended) },
   };
 }
 

@@ -1,6 +1,6 @@
 import stringWidth from "string-width";
 import type { Evaluation, RouteFigures, Share } from "../core/evaluation.js";
-import type { Comparison, Contrast, EvaluationReport, ReportedTurn } from "../core/evaluation-report.js";
+import type { CascadeSweep, Comparison, Contrast, EvaluationReport, ReportedTurn } from "../core/evaluation-report.js";
 import { excerpt, printable } from "../core/printable.js";
 import type { ChalkInstance } from "./colour.js";
 
@@ -17,6 +17,7 @@ export function formatEvaluation(report: EvaluationReport, chalk: ChalkInstance,
     confusions(report.evaluation, chalk, columns),
     calibration(report, chalk),
     contrasts(report, chalk),
+    cascade(report, chalk),
     misses(report, chalk, columns),
   ];
   return `${sections
@@ -140,10 +141,43 @@ function comparisonLines(comparison: Comparison, chalk: ChalkInstance): string[]
   ];
 }
 
-function contrastLine({ accuracy, lost, won, pValue }: Contrast): string {
-  if (won + lost === 0) return `${percent(accuracy)}  the same turns right`;
+function contrastLine(contrast: Contrast): string {
+  return `${percent(contrast.accuracy)}  ${wonAndLost(contrast)}`;
+}
+
+function wonAndLost({ lost, won, pValue }: Contrast): string {
+  if (won + lost === 0) return "the same turns right";
   const p = pValue < 0.001 ? "p < 0.001" : `p = ${pValue.toFixed(3)}`;
-  return `${percent(accuracy)}  ${won} won, ${lost} lost (McNemar ${p}${pValue < 0.05 ? "" : ": may be chance"})`;
+  return `${won} won, ${lost} lost (McNemar ${p}${pValue < 0.05 ? "" : ": may be chance"})`;
+}
+
+function cascade({ cascade: sweep, model }: EvaluationReport, chalk: ChalkInstance): string[] {
+  if (sweep === undefined) return [];
+  const { points, small, large, recommended } = sweep;
+  const [first, second] = [printable(sweep.model), printable(model)];
+  const width = Math.max(6, ...points.map(({ margin }) => String(margin).length));
+  const rows = points.map(
+    ({ margin, sentUp, accuracy }) =>
+      `${String(margin).padEnd(width)}  ${percent(sentUp)}  ${percent(accuracy)}  ${bar(accuracy, chalk.cyan)}`,
+  );
+  return [
+    chalk.dim(`cascade: ${first} decides from a margin on, ${second} gets the rest`),
+    chalk.dim(`${"margin".padEnd(width)}  sent up    right`),
+    ...rows,
+    `alone: ${first} ${percent(small.accuracy).trim()}, ${second} ${percent(large.accuracy).trim()}, of ${large.count} turns`,
+    "",
+    ...recommendation(recommended, second),
+    chalk.dim("it was chosen on these turns: score it on others, with --cascade, before you count on it"),
+  ];
+}
+
+function recommendation(point: CascadeSweep["recommended"], large: string): string[] {
+  const { margin, sentUp, accuracy, interval } = point;
+  const bounds = `95 % interval ${percent(interval.low).trim()} to ${percent(interval.high).trim()}`;
+  return [
+    `cascade_margin: ${margin} sends ${percent(sentUp).trim()} up: ${percent(accuracy).trim()} right, ${bounds}`,
+    `against ${large} alone: ${wonAndLost(point)}`,
+  ];
 }
 
 function misses({ misses: all }: EvaluationReport, chalk: ChalkInstance, columns: number): string[] {

@@ -1,16 +1,6 @@
 import type { Writable } from "node:stream";
 import { Box, render, Text } from "ink";
-import { printable } from "../core/printable.js";
-
-/** What a batch has done so far. */
-export interface Tally {
-  readonly records: number;
-  readonly failed: number;
-  readonly unsure: number;
-  /** Records a route, `other` among them. */
-  readonly routes: ReadonlyMap<string, number>;
-  readonly seconds: number;
-}
+import { formatShares, formatState, type Tally } from "./tally.js";
 
 export interface Progress {
   update(tally: Tally): void;
@@ -18,23 +8,15 @@ export interface Progress {
   close(): void;
 }
 
-const MOST_ROUTES = 5;
-
 /** One line on how far a batch is, and the share of the most frequent routes. */
 export function Status({ tally, colour }: { readonly tally: Tally; readonly colour: boolean }) {
-  const { records, failed, unsure, seconds } = tally;
-  const rate = seconds > 0 ? (records / seconds).toFixed(records / seconds < 10 ? 1 : 0) : "0";
-  const most = [...tally.routes].sort((a, b) => b[1] - a[1]).slice(0, MOST_ROUTES);
   return (
     <Box flexDirection="column">
       <Text>
-        {records.toLocaleString("en")} records · {rate}/s
-        {unsure > 0 ? ` · ${unsure} unsure` : ""}
-        {failed > 0 ? <Text {...(colour && { color: "red" })}> · {failed} failed</Text> : ""}
+        {formatState(tally)}
+        {tally.failed > 0 ? <Text {...(colour && { color: "red" })}> · {tally.failed} failed</Text> : ""}
       </Text>
-      <Text dimColor={colour}>
-        {most.map(([route, count]) => `${printable(route)} ${Math.round((100 * count) / records)} %`).join("  ")}
-      </Text>
+      <Text dimColor={colour}>{formatShares(tally)}</Text>
     </Box>
   );
 }

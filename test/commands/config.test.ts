@@ -18,7 +18,9 @@ describe("config", () => {
     const { code, stdout, stderr } = await runCli(["config", "--threads", "2"], options);
     expect(code).toBe(0);
     expect(stdout.replaceAll(cwd, "PROJECT").replaceAll(home, "HOME")).toMatchInlineSnapshot(`
-      "model: mini  # HOME/arch-route/config.yaml
+      "engine: llama  # default
+      url: (none)  # default
+      model: mini  # HOME/arch-route/config.yaml
       routes: ["a","b"]  # PROJECT/.arch-route.yaml
       other: (none)  # default
       command: (none)  # default
@@ -29,6 +31,8 @@ describe("config", () => {
       gpu: off  # ARCH_ROUTE_GPU
       threads: 2  # --threads
       context: 4096  # default
+      cascade: false  # default
+      cascade_margin: 0.5  # default
       "
     `);
     expect(stderr).toBe(
@@ -40,6 +44,8 @@ describe("config", () => {
     const { cwd, home, options } = setUp();
     const { stdout } = await runCli(["config", "--json", "--threads", "2"], options);
     expect(JSON.parse(stdout)).toEqual({
+      engine: { value: "llama", origin: "default" },
+      url: { value: null, origin: "default" },
       model: { value: "mini", origin: `${home}/arch-route/config.yaml` },
       routes: { value: ["a", "b"], origin: `${cwd}/.arch-route.yaml` },
       other: { value: null, origin: "default" },
@@ -51,6 +57,8 @@ describe("config", () => {
       gpu: { value: "off", origin: "ARCH_ROUTE_GPU" },
       threads: { value: 2, origin: "--threads" },
       context: { value: 4096, origin: "default" },
+      cascade: { value: false, origin: "default" },
+      cascade_margin: { value: 0.5, origin: "default" },
     });
   });
 
@@ -62,6 +70,17 @@ describe("config", () => {
     };
     expect(await gpu([])).toEqual({ value: "off", origin: "ARCH_ROUTE_GPU" });
     expect(await gpu(["--gpu", "cuda"])).toEqual({ value: "cuda", origin: "--gpu" });
+  });
+
+  it("shows a server, and the model that it is asked for", async () => {
+    const args = ["config", "--engine", "openai", "--url", "https://host:8000", "-m", "katanemo/Arch-Router-1.5B"];
+    const { stdout } = await runCli(args, { env: { ARCH_ROUTE_API_KEY: "secret" } });
+    expect(stdout.split("\n").slice(0, 3)).toEqual([
+      "engine: openai  # --engine",
+      "url: https://host:8000/v1/  # --url",
+      "model: katanemo/Arch-Router-1.5B  # --model",
+    ]);
+    expect(stdout).not.toContain("secret");
   });
 
   it.each([

@@ -10,6 +10,7 @@ import { ArchRouteError } from "../../src/core/errors.js";
 import type { Probe } from "../../src/engine/probe-report.js";
 import { embeddedModel } from "../../src/io/bundled.js";
 import type { Finding } from "../../src/ui/format-doctor.js";
+import { startCompletions } from "../helpers/completion-server.js";
 import { routerFile } from "../helpers/router-file.js";
 import { temporaryFolder } from "../helpers/run-cli.js";
 import { addFiles } from "../io/temporary-files.js";
@@ -264,5 +265,34 @@ describe("doctor", () => {
     expect(stdout).toMatch(/problem {2}model: .*cut off/);
     expect(stdout).toMatch(/ok {7}threads: 1, chosen from 1 core /);
     expect(stdout).toMatch(/ok {7}one token: [\d.]+ ms with 1 thread/);
+  });
+});
+
+describe("a server in use", () => {
+  it("is asked for a list, and what it is, is told", async () => {
+    const models = { data: [{ id: "router", max_model_len: 8192 }] };
+    const server = await startCompletions({ models, tokens: () => ({ a: 0.5, b: 0.25 }) });
+    const { code, found } = await findings({ flags: { engine: "openai", url: server.url.href } });
+    await server.close();
+    expect([code, found.get("server")]).toEqual([
+      0,
+      {
+        what: "server",
+        state: "ok",
+        detail: `${server.url.href} answers: router, a context of 8192 tokens, 2 likely tokens listed`,
+        advice: null,
+      },
+    ]);
+  });
+
+  it("is a problem if it cannot be scored by", async () => {
+    const server = await startCompletions({ tokens: () => ({}) });
+    const { code, found } = await findings({ flags: { engine: "openai", url: server.url.href } });
+    await server.close();
+    expect(code).toBe(4);
+    expect(found.get("server")).toMatchObject({
+      state: "problem",
+      detail: expect.stringContaining("log-probabilities"),
+    });
   });
 });

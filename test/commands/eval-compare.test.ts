@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
-import { sweepHistory } from "../../src/commands/eval-compare.js";
+import { compare, sweepHistory } from "../../src/commands/eval-compare.js";
 import { type ScoredRow, scoreRows } from "../../src/commands/eval-score.js";
+import type { Surroundings } from "../../src/commands/route.js";
 import { createRouter } from "../../src/core/router.js";
-import { resolveConfig } from "../../src/io/config.js";
+import { type Config, resolveConfig } from "../../src/io/config.js";
 import { createFakeEngine } from "../helpers/fake-engine.js";
 import { temporaryFolder } from "../helpers/run-cli.js";
 
@@ -26,4 +27,20 @@ it("tells what a shorter history wins and loses", async () => {
     { history: "all", right: 1, won: 0, lost: 0, pValue: 1 },
     { history: "last", right: 1, won: 1, lost: 1, pValue: 1 },
   ]);
+});
+
+it.each([
+  ["a model of this machine", "mini", undefined],
+  ["other routes on the same server", "general", "https://host/v1/"],
+])("compares with %s where a server is in use", async (_, reference, url) => {
+  const home = temporaryFolder();
+  const opened: (string | undefined)[] = [];
+  const openEngine = async ({ server }: Config) => {
+    opened.push(server?.url.href);
+    return createFakeEngine();
+  };
+  const io = { env: { HOME: home, XDG_CONFIG_HOME: home }, cwd: () => home } as unknown as Surroundings;
+  const flags = { engine: "openai", url: "https://host/v1" };
+  await compare(reference, [], flags, { io, use: { isolated: true, warn: () => undefined }, openEngine });
+  expect(opened).toEqual([url]);
 });

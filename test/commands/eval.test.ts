@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Config } from "../../src/io/config.js";
 import { createFakeEngine } from "../helpers/fake-engine.js";
 import { runCli, temporaryFolder } from "../helpers/run-cli.js";
 
@@ -198,6 +199,68 @@ describe("options", () => {
       onOpen: (config) => opened.push(config.model),
     });
     expect(opened).toEqual([undefined, model]);
+  });
+
+  it("--sweep-cascade finds the margin from which on mini may decide", async () => {
+    const rows = file(
+      // What mini says, and how likely it is to it; the larger model knows the label.
+      { prompt: "bug_fixing=0.9", route: "bug_fixing" },
+      { prompt: "bug_fixing=0.3", route: "api_help" },
+      { prompt: "bug_fixing=0.6", route: "bug_fixing" },
+      { prompt: "bug_fixing=0.8", route: "bug_fixing" },
+    );
+    const labels = ["bug_fixing", "api_help", "bug_fixing", "bug_fixing"];
+    const opened: (readonly [model: string | undefined, cascade: boolean])[] = [];
+    const engine = ({ model, cascade }: Config) => {
+      opened.push([model, cascade]);
+      const fake = createFakeEngine();
+      let next = 0;
+      const known: typeof fake.rank = (routes) => fake.rank(routes, [{ role: "user", content: labels[next++] ?? "" }]);
+      return { ...fake, model: model === "mini" ? "small" : "large", rank: model === "mini" ? fake.rank : known };
+    };
+    const args = ["eval", rows, "--sweep-cascade", "--cascade", "-m", "/models/large.gguf"];
+    const { code, stdout, stderr } = await runCli([...args, "--json"], { engine });
+    expect([code, stderr, opened]).toEqual([
+      0,
+      "",
+      [
+        ["/models/large.gguf", false],
+        ["mini", false],
+      ],
+    ]);
+    const { accuracy, model, cascade } = JSON.parse(stdout);
+    expect({ accuracy, model }).toEqual({ accuracy: 1, model: "large" });
+    expect(cascade.small).toEqual({ model: "small", count: 4, right: 3, accuracy: 0.75 });
+    expect(cascade.large).toEqual({ count: 4, right: 4, accuracy: 1 });
+    expect(cascade.points.map(({ sent_up, right }: Record<string, number>) => [sent_up, right])).toEqual([
+      [0, 3],
+      [0.25, 4],
+      [0.5, 4],
+      [0.75, 4],
+      [1, 4],
+    ]);
+    expect(cascade.recommended).toMatchObject({ margin: 0.5, sent_up: 0.25, right: 4, won: 0, lost: 0, p_value: 1 });
+    const { stdout: text } = await runCli(args, { engine });
+    expect(text).toContain("cascade_margin: 0.5 sends 25.0 % up: 100.0 % right, 95 % interval 51.0 % to 100.0 %");
+    expect(text).toContain("against large alone: the same turns right");
+  });
+
+  it("--sweep-cascade needs a larger model, and says so before it scores", async () => {
+    const engine = createFakeEngine();
+    for (const args of [[], ["-m", "mini"]]) {
+      const { code, stdout, stderr } = await runCli(["eval", file(right), "--sweep-cascade", ...args], { engine });
+      expect([code, stdout]).toEqual([2, ""]);
+      expect(stderr).toMatch(/^arch-route: cascade: [^\n]+\n$/);
+    }
+    expect(engine.calls).toEqual([]);
+  });
+
+  it("--compare a model with a cascade takes the model alone", async () => {
+    const opened: boolean[] = [];
+    await runCli(["eval", file(right), "--cascade", "--compare", "mini"], {
+      onOpen: ({ cascade }) => opened.push(cascade),
+    });
+    expect(opened).toEqual([true, false]);
   });
 
   it("-o takes the report, --html the page", async () => {

@@ -46,8 +46,9 @@ async function runSlowly(args: readonly string[], env: Readonly<Record<string, s
     on: () => undefined,
     off: () => undefined,
     kill: () => undefined,
-    openEngine: async ({ model }) => {
-      models.push(model);
+    openEngine: async ({ model, server, cascade }) => {
+      models.push(cascade ? "cascade" : model);
+      if (model === "mini") expect(server).toBeUndefined();
       return createFakeEngine(model === "mini" ? {} : { delay: 1500 });
     },
   };
@@ -68,6 +69,20 @@ describe("warmup", () => {
     await eventually(() => started().length > 0, "the warm-up");
     expect(started().map((start) => start.args)).toEqual([args]);
     expect(ended - (started()[0]?.at ?? Number.NaN)).toBeGreaterThan(700);
+  });
+
+  it("guesses with the small model here while a server decides", async () => {
+    const { env, started } = user({ engine: "openai", url: "http://127.0.0.1:9" });
+    const { models } = await runSlowly(["-x", "alpha"], env);
+    expect(models).toEqual(expect.arrayContaining([undefined, "mini"]));
+    await eventually(() => started().length > 0, "the warm-up");
+    expect(started().map((start) => start.args)).toEqual(["load big-alpha alpha"]);
+  });
+
+  it("guesses with the small model alone where a cascade decides", async () => {
+    const { env } = user({ cascade: true });
+    const { models } = await runSlowly(["-x", "alpha"], env);
+    expect(models.toSorted()).toEqual(["cascade", "mini"]);
   });
 
   it("goes by the session, if there is one, without a guess", async () => {

@@ -198,6 +198,17 @@ describe("loading", () => {
     for (const pid of pids()) expect(await ends(pid)).toBe(true);
   });
 
+  it("that nobody waits for any more is given up at once, and leaves no process", async () => {
+    const { open, pids } = plan({ load: "hang" });
+    const giveUp = new AbortController();
+    const opening = open({ signal: giveUp.signal });
+    const outcome = expect(opening).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+    await expect.poll(() => pids().length, { timeout: 20_000 }).toBe(1);
+    giveUp.abort();
+    await outcome;
+    expect(await ends(pids()[0] as number)).toBe(true);
+  });
+
   it("is given its time after a warning too", async () => {
     await expect(plan({ warn: "slow", load: "hang" }).open({ loadTimeout: 700 })).rejects.toThrow("loading took more");
   });
@@ -251,6 +262,15 @@ describe("calls", () => {
 });
 
 describe("dispose", () => {
+  it("goes well after the process was ended by the signal", async () => {
+    const { open, pids } = plan({});
+    const giveUp = new AbortController();
+    const engine = await open({ signal: giveUp.signal });
+    giveUp.abort();
+    await engine.dispose();
+    expect(await ends(pids()[0] as number)).toBe(true);
+  });
+
   it("ends the process, however often it is called", async () => {
     const { open, pids } = plan({});
     const engine = await open();

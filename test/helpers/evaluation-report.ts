@@ -35,6 +35,17 @@ export function evaluationReport(hostile = ""): EvaluationReport {
     threshold: { target: 0.9, found: thresholdFor(turns, 0.9) },
     histories: [{ history: "last", ...contrast }],
     comparison: { reference: `other${hostile}.yaml`, own: 0.4, leftOut: 2, ...contrast },
+    cascade: {
+      model: "small",
+      small: { count: 5, right: 1, accuracy: 0.2 },
+      large: { count: 5, right: 2, accuracy: 0.4 },
+      points: [
+        { margin: 0, sentUp: 0, count: 5, right: 1, accuracy: 0.2 },
+        { margin: 0.125, sentUp: 0.2, count: 5, right: 3, accuracy: 0.6 },
+        { margin: 1, sentUp: 1, count: 5, right: 2, accuracy: 0.4 },
+      ],
+      recommended: { margin: 0.125, sentUp: 0.2, ...contrast },
+    },
     misses: turns.filter((one) => !isRight(one)),
   };
 }

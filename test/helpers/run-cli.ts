@@ -15,7 +15,7 @@ export interface CliOptions {
   readonly stdin?: string | Buffer | Readable;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  readonly engine?: Engine;
+  readonly engine?: Engine | ((config: Config, use: EngineUse) => Engine | Promise<Engine>);
   readonly stdoutIsTerminal?: boolean;
   readonly stderrIsTerminal?: boolean;
   /** Receives the signals' listeners; emit("SIGINT") interrupts. */
@@ -64,7 +64,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
     kill: (_pid, signal) => signals.emit("killed", signal),
     openEngine: async (config, use) => {
       options.onOpen?.(config, use);
-      return options.engine ?? createFakeEngine();
+      const { engine = createFakeEngine() } = options;
+      return typeof engine === "function" ? await engine(config, use) : engine;
     },
   };
   const code = await run(["node", "arch-route", ...args], io);

@@ -81,6 +81,8 @@ describe("resolveConfig", () => {
     ["gpu", "off", { gpu: "off" }],
     ["threads", "3", { threads: 3 }],
     ["context", "1024", { context: 1024 }],
+    ["cascade", "true", { cascade: true }],
+    ["cascade_margin", "0.25", { cascadeMargin: 0.25 }],
   ] as const)("reads %s from a variable and from a flag", async (key, text, expected) => {
     const name = `ARCH_ROUTE_${key.toUpperCase()}`;
     const [one, other] = [await resolve({ env: { [name]: text } }), await resolve({ flags: { [key]: text } })];
@@ -246,6 +248,62 @@ describe("powersOf", () => {
       ["a: run", [["x"]]],
       ["a: model", "m"],
     ]);
-    expect(powersOf({ model: "mini", routes: "coding", min_margin: 0.1 })).toEqual([]);
+    expect(powersOf({ model: "mini", routes: "coding", min_margin: 0.1, cascade: true })).toEqual([]);
+  });
+});
+
+describe("a server", () => {
+  const url = "http://127.0.0.1:8080";
+  const server = { url: new URL(`${url}/v1/`), model: undefined };
+
+  it.each<[string, Given]>([
+    ["flags", { flags: { engine: "openai", url } }],
+    ["variables", { env: { ARCH_ROUTE_ENGINE: "openai", ARCH_ROUTE_URL: url } }],
+    ["the user's file", { user: `engine: openai\nurl: ${url}\n` }],
+    ["a trusted project's file", { project: `engine: openai\nurl: ${url}\n`, trusted: true }],
+    ["a file and a flag", { user: `url: ${url}\n`, flags: { engine: "openai" } }],
+  ])("may be named by %s", async (_, given) => {
+    expect((await resolve(given)).config.server).toEqual(server);
+  });
+
+  it("is none of a project's choosing before it is trusted", async () => {
+    const { config } = await resolve({ project: `engine: openai\nurl: ${url}\n` });
+    expect([config.server, config.warnings.length]).toEqual([undefined, 1]);
+    const user = "engine: openai\nurl: https://mine/v1\n";
+    const both = await resolve({ user, project: "url: https://evil/v1\nengine: llama\n" });
+    expect(both.config.server?.url.href).toBe("https://mine/v1/");
+    const one = await resolve({ user, project: "url: https://evil/v1\n" });
+    expect([one.config.server?.url.href, one.config.warnings.length]).toEqual(["https://mine/v1/", 1]);
+  });
+
+  it("gets the model's name as it is, which is none of a model here", async () => {
+    const flags = { engine: "openai", url, model: "katanemo/Arch-Router-1.5B" };
+    const { config } = await resolve({ flags });
+    expect([config.server?.model, config.model]).toEqual(["katanemo/Arch-Router-1.5B", undefined]);
+  });
+
+  it("is not used without being asked for", async () => {
+    expect((await resolve({ user: `url: ${url}\n` })).config.server).toBeUndefined();
+    expect((await resolve({ user: `engine: openai\nurl: ${url}\n`, flags: { engine: "llama" } })).config.server).toBe(
+      undefined,
+    );
+  });
+
+  it.each<[Given, string, string]>([
+    [{ flags: { engine: "openai" } }, "E_CONFIG", "engine openai: there is no url"],
+    [{ flags: { url } }, "E_USAGE", "--url: the model runs on this machine"],
+    [{ flags: { engine: "openai", url: "host:8080" } }, "E_USAGE", "--url host:8080: must be http(s)://"],
+    [{ env: { ARCH_ROUTE_URL: "https://me:secret@host/" } }, "E_CONFIG", "ARCH_ROUTE_URL"],
+    [{ flags: { engine: "remote" } }, "E_USAGE", "--engine remote: "],
+  ])("must be one: %j", async (given, code, message) => {
+    await expect(resolve(given)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  it.each<[Given, boolean]>([
+    [{}, false],
+    [{ flags: { offline: true } }, true],
+    [{ env: { HF_HUB_OFFLINE: "1" } }, true],
+  ])("is asked offline or not: %j", async (given, offline) => {
+    expect((await resolve(given)).config.access.offline).toBe(offline);
   });
 });

@@ -286,3 +286,24 @@ describe("isSameFile", () => {
     expect(isSameFile("/dev/null", "/dev/null")).toBe(false);
   });
 });
+
+describe("the share that is read", () => {
+  async function shares(files: Record<string, string>, sources: readonly string[], stdin = Readable.from([])) {
+    const folder = temporaryFolder();
+    await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+    const paths = sources.map((source) => (source === "-" ? source : join(folder, source)));
+    const found: (number | undefined)[] = [];
+    const options = { stdin, format: "jsonl", maxRecordBytes: 100 } as const;
+    for await (const { share } of readRecords(paths, options)) found.push(share);
+    return found;
+  }
+
+  it("is told of files, all together, whatever their lines", async () => {
+    expect(await shares({ a: '"1"\n\n"2"\r\n', b: "bad\n12345" }, ["a", "b"])).toEqual([4 / 19, 10 / 19, 14 / 19, 1]);
+  });
+
+  it("is 1 at most, and unknown of a pipe", async () => {
+    expect(await shares({ a: '"1"' }, ["a"])).toEqual([1]);
+    expect(await shares({ a: '"1"\n' }, ["a", "-"], Readable.from(['"2"\n']))).toEqual([undefined, undefined]);
+  });
+});

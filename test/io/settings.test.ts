@@ -8,6 +8,8 @@ describe("parseSetting", () => {
     ["history", "3", 3],
     ["history", "last", "last"],
     ["threads", "2", 2],
+    ["cascade", "on", true],
+    ["cascade", "0", false],
     ["model", "7", "7"],
     ["routes", "support", "support"],
   ] as const)("reads %s from %j", (key, text, value) => {
@@ -24,6 +26,9 @@ describe("parseSetting", () => {
     ["threads", "two"],
     ["gpu", "on"],
     ["unicode", "no"],
+    ["cascade", "perhaps"],
+    ["cascade", "0.5"],
+    ["cascade_margin", "1.1"],
     ["model", ""],
     ["routes", ""],
   ] as const)("refuses %s as %j, naming the flag or the variable", (key, text) => {

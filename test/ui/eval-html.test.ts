@@ -17,6 +17,11 @@ describe("the page", () => {
     expect(page).not.toContain("<img");
   });
 
+  it("has the curve of the cascade and the margin to take", () => {
+    expect(page).toContain('<td class="n">0.125</td><td class="n">20.0 %</td><td class="n">60.0 %</td>');
+    expect(page).toContain("<code>cascade_margin: 0.125</code> sends 20.0 % up; right 60.0 %");
+  });
+
   it("needs nothing from elsewhere, and forbids it", () => {
     expect(page).not.toMatch(/https?:/);
     expect(page).toMatch(/Content-Security-Policy" content="default-src 'none'; style-src 'sha256-/);

@@ -26,10 +26,24 @@ it("is one line with the accuracy as a number at the top", () => {
       "latency_ms",
       "threshold",
       "histories",
+      "cascade",
       "comparison",
     ]
   `);
   expect(rest).toMatchObject({ accuracy: 0.4, failed: 1, turns: { count: 5, right: 2, accuracy: 0.4 } });
+  expect(rest.cascade).toEqual({
+    small: { model: "small", count: 5, right: 1, accuracy: 0.2 },
+    large: { count: 5, right: 2, accuracy: 0.4 },
+    points: [
+      { margin: 0, sent_up: 0, count: 5, right: 1, accuracy: 0.2 },
+      { margin: 0.125, sent_up: 0.2, count: 5, right: 3, accuracy: 0.6 },
+      { margin: 1, sent_up: 1, count: 5, right: 2, accuracy: 0.4 },
+    ],
+    recommended: {
+      ...{ margin: 0.125, sent_up: 0.2, count: 5, right: 3, accuracy: 0.6, lost: 0, won: 1, p_value: 1 },
+      interval: { level: 0.95, low: 0.2, high: 0.9 },
+    },
+  });
   expect(calibration.bins).toHaveLength(10);
   expect(misses[0]).toEqual({
     source: "rows.jsonl",

@@ -49,6 +49,17 @@ describe("formatEvaluation", () => {
       this   40.0 %  ████████░░░░░░░░░░░░
       that   60.0 %  1 won, 0 lost (McNemar p = 1.000: may be chance)
 
+      cascade: small decides from a margin on, fake gets the rest
+      margin  sent up    right
+      0         0.0 %   20.0 %  ████░░░░░░░░░░░░░░░░
+      0.125    20.0 %   60.0 %  ████████████░░░░░░░░
+      1       100.0 %   40.0 %  ████████░░░░░░░░░░░░
+      alone: small 20.0 %, fake 40.0 %, of 5 turns
+
+      cascade_margin: 0.125 sends 20.0 % up: 60.0 % right, 95 % interval 20.0 % to 90.0 %
+      against fake alone: 1 won, 0 lost (McNemar p = 1.000: may be chance)
+      it was chosen on these turns: score it on others, with --cascade, before you count on it
+
       wrong: 3
       rows.jsonl:3  a but b 0.75, a 0.20
         third 

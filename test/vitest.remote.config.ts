@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    dir: "test/remote",
+    root: new URL("..", import.meta.url).pathname,
+    maxWorkers: 1,
+    minWorkers: 1,
+    // 120 conversations with a server that reads them on one thread.
+    testTimeout: 1_200_000,
+    hookTimeout: 1_200_000,
+    passWithNoTests: true,
+  },
+});
