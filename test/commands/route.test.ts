@@ -11,6 +11,7 @@ import type { Surroundings } from "../../src/commands/route.js";
 import { ArchRouteError } from "../../src/core/errors.js";
 import { createFakeEngine } from "../helpers/fake-engine.js";
 import { type CliOptions, runCli, temporaryFolder } from "../helpers/run-cli.js";
+import { eventually } from "../helpers/scripts.js";
 import { folderWith } from "../io/temporary-files.js";
 
 interface Printed {
@@ -812,11 +813,13 @@ describe("an interrupt", () => {
     const signals = new EventEmitter();
     async function* stuck(): AsyncGenerator<Buffer> {
       yield Buffer.from(jsonl({ id: 0, prompt: "a" }, { id: 1, prompt: "b" }));
+      await eventually(() => engine.calls.length === 2, "two answers");
       setTimeout(() => signals.emit("SIGINT"), 20);
       await new Promise(() => undefined);
     }
+    const engine = createFakeEngine();
     const input = Readable.from(stuck());
-    const { code, stdout } = await runCli([], { signals, stdin: input });
+    const { code, stdout } = await runCli([], { signals, engine, stdin: input });
     expect([code, parsed(stdout).length, input.destroyed]).toEqual([130, 2, true]);
   });
 
