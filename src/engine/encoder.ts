@@ -2,11 +2,11 @@ import type { Conversation } from "../core/conversation.js";
 import type { Engine, Scores } from "../core/engine.js";
 import { logSumExp } from "../core/probability.js";
 import type { Route } from "../core/route.js";
+import { type EncoderText, queryTokens, routeText, routeTokens, type Tokenize } from "./encoder-text.js";
 
 /** What the encoder needs of a loaded embedding model. */
 export interface EmbeddingModel {
-  /** Text → token ids, without the ones that frame every text. */
-  tokenize(text: string): number[];
+  readonly tokenize: Tokenize;
   /** Token ids → vector, mean-pooled, of any length. */
   embed(tokens: readonly number[]): Promise<readonly number[]>;
   dispose(): Promise<void>;
@@ -23,11 +23,6 @@ export interface EncoderHead {
   readonly offsets: readonly number[];
 }
 
-// As in training (models/training): the first and the last token frame the text.
-const MAX_TOKENS = 160 - 2;
-const LAST_USER = 700;
-const USER_BEFORE = 200;
-const REPLY = 120;
 // A batch in which every record brings its own routes must not fill the memory.
 const MOST_VECTORS = 4096;
 
@@ -35,15 +30,12 @@ const MOST_VECTORS = 4096;
 export function createEncoderEngine(model: string, embedding: EmbeddingModel, head: EncoderHead): Engine {
   const known = new Map<string, Embedded>();
 
-  async function embed(text: string): Promise<Embedded> {
-    const all = embedding.tokenize(text);
-    const tokens = all.slice(0, MAX_TOKENS);
-    return { vector: unit(await embedding.embed(tokens)), tokens: tokens.length, cut: all.length > tokens.length };
+  async function embed({ tokens, whole }: EncoderText): Promise<Embedded> {
+    return { vector: unit(await embedding.embed(tokens)), tokens: tokens.length, whole };
   }
 
   async function rank(routes: readonly Route[], conversation: Conversation): Promise<Scores> {
-    const { text, whole } = queryText(conversation);
-    const query = await embed(text);
+    const query = await embed(queryTokens(conversation, embedding.tokenize));
     if (known.size > MOST_VECTORS) known.clear();
     let cached = 0;
     let prompt = query.tokens;
@@ -51,7 +43,7 @@ export function createEncoderEngine(model: string, embedding: EmbeddingModel, he
     for (const route of routes) {
       const key = routeText(route);
       const found = known.get(key);
-      const embedded = found ?? (await embed(key));
+      const embedded = found ?? (await embed(routeTokens(route, embedding.tokenize)));
       if (found) cached += found.tokens;
       else known.set(key, embedded);
       prompt += embedded.tokens;
@@ -62,7 +54,7 @@ export function createEncoderEngine(model: string, embedding: EmbeddingModel, he
     return {
       logProbabilities: logits.map((logit) => logit - total),
       tokens: { prompt, cached },
-      trimmed: !whole || query.cut,
+      trimmed: !query.whole,
     };
   }
 
@@ -82,54 +74,13 @@ export function createEncoderEngine(model: string, embedding: EmbeddingModel, he
 interface Embedded {
   readonly vector: readonly number[];
   readonly tokens: number;
-  /** The text was longer than what the model reads. */
-  readonly cut: boolean;
+  /** Nothing of the text was left out. */
+  readonly whole: boolean;
 }
 
 function otherLogit(head: EncoderHead, query: readonly number[]): number {
   const near = head.directions.map((direction, k) => head.scale * dot(direction, query) + (head.offsets[k] ?? 0));
   return logSumExp([head.bias, ...near]);
-}
-
-/** A route as the encoder reads it: its name in words, a colon, its description. */
-export function routeText({ name, description }: Route): string {
-  const words = name
-    .replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ")
-    .replace(/[_\-/.:]+/g, " ")
-    .toLowerCase()
-    .trim();
-  return `${words}: ${description}`;
-}
-
-/**
- * A conversation as the encoder reads it: the last user message, then the one before it and the last reply. `whole` is
- * false if anything of the conversation is not in it.
- */
-export function queryText(conversation: Conversation): { readonly text: string; readonly whole: boolean } {
-  const said = (role: string) => conversation.filter((message) => message.role === role).map(({ content }) => content);
-  const [users, replies] = [said("user"), said("assistant")];
-  const parts = [head(users.at(-1) ?? "", LAST_USER)];
-  const before = users.at(-2);
-  const reply = replies.at(-1);
-  if (before !== undefined) {
-    parts.push(` | before: ${head(before, USER_BEFORE)}`);
-    if (reply !== undefined) parts.push(` | reply: ${head(reply, REPLY)}`);
-  }
-  const short = (text: string | undefined, limit: number) => head(text ?? "", limit) === (text ?? "");
-  const whole =
-    conversation.length === parts.length &&
-    short(users.at(-1), LAST_USER) &&
-    short(before, USER_BEFORE) &&
-    (before === undefined || short(reply, REPLY));
-  return { text: parts.join(""), whole };
-}
-
-/** The first `limit` characters, counted as Python does: by code point. */
-function head(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  return Array.from(text.slice(0, limit * 2))
-    .slice(0, limit)
-    .join("");
 }
 
 function unit(vector: readonly number[]): number[] {

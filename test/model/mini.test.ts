@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import { getLlama, LlamaLogLevel, type Token } from "node-llama-cpp";
+import { getLlama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Conversation } from "../../src/core/conversation.js";
 import type { Engine, Scores } from "../../src/core/engine.js";
 import { OTHER, type Route } from "../../src/core/route.js";
 import { createRouter, type Router } from "../../src/core/router.js";
-import { queryText, routeText } from "../../src/engine/encoder.js";
+import { queryTokens, routeTokens } from "../../src/engine/encoder-text.js";
 import { createLlamaEngine } from "../../src/engine/llama.js";
 import { embeddedModel } from "../../src/io/bundled.js";
 
@@ -14,7 +14,7 @@ interface Stored {
     readonly name: string;
     readonly conversation: Conversation;
     readonly routes: readonly Route[];
-    readonly texts: readonly string[];
+    readonly tokens: readonly string[];
     readonly probabilities: readonly number[];
   }[];
   readonly vectors: Readonly<Record<string, string>>;
@@ -123,7 +123,8 @@ describe("mini's probabilities", () => {
 });
 
 describe("what mini computes agrees with an independent computation (make_vectors.py):", () => {
-  let embed: (text: string) => Promise<readonly number[]>;
+  let model: LlamaModel;
+  let embed: (tokens: readonly number[]) => Promise<readonly number[]>;
   let dispose: () => Promise<void>;
 
   beforeAll(async () => {
@@ -135,22 +136,24 @@ describe("what mini computes agrees with an independent computation (make_vector
       logLevel: LlamaLogLevel.error,
       maxThreads: 1,
     });
-    const model = await llama.loadModel({ modelPath: embeddedModel.path });
+    model = await llama.loadModel({ modelPath: embeddedModel.path });
     const context = await model.createEmbeddingContext({ contextSize: 256, batchSize: 256, threads: 1 });
-    embed = async (text) => {
-      const tokens = model.tokenize(text, false).slice(0, 158);
-      return (await context.getEmbeddingFor(tokens.length > 0 ? tokens : [model.tokens.bos as Token])).vector;
-    };
+    embed = async (tokens) =>
+      (await context.getEmbeddingFor(tokens.length > 0 ? ([...tokens] as Token[]) : [model.tokens.bos as Token]))
+        .vector;
     dispose = () => llama.dispose();
   });
 
   afterAll(() => dispose?.());
 
   it.each(stored.cases.map((entry) => [entry.name, entry] as const))("%s", async (_, entry) => {
-    expect([queryText(entry.conversation).text, ...entry.routes.map(routeText)]).toEqual(entry.texts);
-    for (const text of entry.texts) {
-      const expected = new Float32Array(new Uint8Array(Buffer.from(stored.vectors[text] ?? "", "base64")).buffer);
-      expect(cosine(await embed(text), [...expected]), text).toBeGreaterThan(0.998);
+    const tokenize = (text: string) => model.tokenize(text, false);
+    const texts = [queryTokens(entry.conversation, tokenize), ...entry.routes.map((one) => routeTokens(one, tokenize))];
+    expect(texts.map(({ tokens }) => tokens.join(" "))).toEqual(entry.tokens);
+    for (const { tokens } of texts) {
+      const bytes = Buffer.from(stored.vectors[tokens.join(" ")] ?? "", "base64");
+      const expected = new Float32Array(new Uint8Array(bytes).buffer);
+      expect(cosine(await embed(tokens), [...expected]), tokens.join(" ")).toBeGreaterThan(0.998);
     }
     const shares = probabilities(await engine.rank(entry.routes, entry.conversation));
     expect(shares).toHaveLength(entry.probabilities.length);

@@ -1,0 +1,79 @@
+"""The encoder router: a text encoder, a head that knows `other`, and the scores that the command-line tool reproduces."""
+import json
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from transformers import AutoModel
+
+CLS, SEP = 101, 102
+
+
+class Router(torch.nn.Module):
+    """Bi-encoder: logit of a route = scale * cos(query, route); logit of `other` = logsumexp(bias, scale * cos(query, o_k) + offset_k)
+    over K learned directions o_k. Texts come as token ids (tokens.mjs), so that there is no second way to make them."""
+
+    def __init__(self, folder, directions=16):
+        super().__init__()
+        self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa')
+        for module in self.encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        width = self.encoder.config.hidden_size
+        self.head = torch.nn.ParameterDict({
+            'directions': torch.nn.Parameter(torch.randn(directions, width) * 0.05), 'offsets': torch.nn.Parameter(torch.full((directions,), -2.0)),
+            'scale': torch.nn.Parameter(torch.tensor(math.log(20.0))), 'bias': torch.nn.Parameter(torch.tensor(4.0))})
+        stored = Path(folder) / 'head.pt'
+        if stored.exists():
+            self.head.load_state_dict(torch.load(stored))
+
+    @property
+    def device(self):
+        return self.head['bias'].device
+
+    def embed(self, texts, most_tokens=700):
+        """Token ids of texts -> unit vectors (n, width), by mean pooling. Runs of texts of like length, so that little is padding."""
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        rows, start = [None] * len(texts), 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and (end + 1 - start) * (len(texts[order[end]]) + 2) <= most_tokens:
+                end += 1
+            part, longest = order[start:end], len(texts[order[end - 1]]) + 2
+            framed = [[CLS, *texts[i], SEP] for i in part]
+            ids = torch.tensor([t + [0] * (longest - len(t)) for t in framed], device=self.device)
+            mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t in framed], device=self.device)
+            hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            weight = mask[..., None].float()
+            for i, row in zip(part, F.normalize((hidden * weight).sum(1) / weight.sum(1), dim=-1)):
+                rows[i] = row
+            start = end
+        return torch.stack(rows)
+
+    def logits(self, groups):
+        """Groups -> a matrix (conversations, routes + 1) each: the routes in their order, then `other`."""
+        routes = {tuple(t): None for g in groups for t in g['routes']}
+        queries = {tuple(i['query']): None for g in groups for i in g['items']}
+        texts = list({**routes, **queries})
+        vectors = self.embed(texts)
+        at = {t: i for i, t in enumerate(texts)}
+        scale, directions = self.head['scale'].exp(), F.normalize(self.head['directions'], dim=-1)
+        out = []
+        for g in groups:
+            q = vectors[[at[tuple(i['query'])] for i in g['items']]]
+            r = vectors[[at[tuple(t)] for t in g['routes']]]
+            near = scale * q @ directions.T + self.head['offsets']
+            other = torch.logsumexp(torch.cat([near, self.head['bias'].expand(len(q), 1)], 1), 1, keepdim=True)
+            out.append(torch.cat([scale * q @ r.T, other], 1))
+        return out
+
+    def save(self, folder):
+        self.encoder.save_pretrained(folder)
+        torch.save({k: v.detach().cpu().clone() for k, v in self.head.items()}, Path(folder) / 'head.pt')
+
+
+def read(path):
+    """A file of tokens.mjs -> its groups."""
+    with open(path, encoding='utf-8') as lines:
+        return [json.loads(line) for line in lines]
