@@ -34,6 +34,8 @@ export async function openEngine(config: Config, use: EngineUse): Promise<Engine
     context,
     unicode,
     cache: config.folders.cache,
+    // A batch's output must not tell what was routed before a record, or by a process that died.
+    ...(isolated && { routes: config.routes.routes }),
     warn,
   };
   // A file that nobody vouches for is loaded where it can do less harm, and within a time limit.

@@ -10,7 +10,10 @@ export interface Scores {
    * something else (a foreign model, a broken prompt). Absent where the model can say nothing else.
    */
   readonly inSet?: number;
-  /** Tokens that the model had to look at, and how many of them were already evaluated. */
+  /**
+   * Tokens that the model had to look at, and how many of them were evaluated before. In an engine that was given the
+   * routes of a run, those of these routes, and 0 among others: it does not tell what was ranked before.
+   */
   readonly tokens: { readonly prompt: number; readonly cached: number };
   /** The model did not see the whole conversation: it was over the budget. */
   readonly trimmed: boolean;

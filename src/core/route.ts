@@ -44,3 +44,10 @@ export function checkRoutes(routes: readonly Route[], at = "/routes"): void {
     seen.set(name, index);
   });
 }
+
+/** Whether a model reads the same of both: names and descriptions, in order. */
+export function readAlike(some: readonly Route[], others: readonly Route[]): boolean {
+  const isSame = ({ name, description }: Route, index: number) =>
+    name === others[index]?.name && description === others[index]?.description;
+  return some === others || (some.length === others.length && some.every(isSame));
+}

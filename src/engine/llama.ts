@@ -1,16 +1,21 @@
 import { createRequire } from "node:module";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError } from "../core/errors.js";
 import type { Unicode } from "../core/prompt.js";
+import type { Route } from "../core/route.js";
+import { createCheckedFiles } from "./checked-files.js";
 import { createEncoderEngine, type EmbeddingModel } from "./encoder.js";
 import { readHead } from "./encoder-head.js";
 import { createGenerativeEngine, type NextToken, type TextModel } from "./generative.js";
 import { type GgufHeader, readGgufHeader } from "./gguf.js";
+import { identityOf } from "./identity.js";
+import { createPrefixCache } from "./prefix-cache.js";
 import { createQuickStart } from "./quick-start.js";
 import { chooseThreads, readMachine } from "./threads.js";
+import { createVectorCache } from "./vector-cache.js";
 
 export interface LlamaEngineOptions {
   /** Path of a GGUF file: an encoder of this project, or a ChatML model such as Arch-Router. */
@@ -23,7 +28,12 @@ export interface LlamaEngineOptions {
   readonly context?: number;
   /** How the prompt writes characters outside ASCII. Default: raw. */
   readonly unicode?: Unicode;
-  /** Folder where what was found out about this machine may be kept for the next start. Default: nowhere. */
+  /**
+   * The routes that a run is about. They are evaluated at once, and `tokens.cached` of a routing among them is what they
+   * have of its prompt, among others 0: it does not tell what was routed before. Default: whatever is routed first.
+   */
+  readonly routes?: readonly Route[];
+  /** Folder for what may spare the next start work: what runs on this machine, evaluated routes. Default: nowhere. */
   readonly cache?: string;
   /** Told when the engine has to make do with less than was asked for. */
   readonly warn?: (message: string) => void;
@@ -44,12 +54,26 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<En
   const name = basename(options.modelPath).replace(/\.gguf$/i, "");
   const loaded = await load(isEncoder ? { ...options, gpu: "off" } : options);
   try {
-    if (head) return createEncoderEngine(name, await openEncoder(loaded), head);
-    return createGenerativeEngine(name, await openText(loaded, options), options.unicode ?? "raw");
+    const files = await openFiles(loaded, options, isEncoder ? "vectors" : "prefixes");
+    const { routes, unicode = "raw" } = options;
+    if (head) {
+      const cache = files && createVectorCache(files);
+      return createEncoderEngine(name, await openEncoder(loaded), head, { routes, cache });
+    }
+    const text = await openText(loaded, options);
+    return createGenerativeEngine(name, text, unicode, { routes, cache: files && createPrefixCache(text, files) });
   } catch (cause) {
     await loaded.llama.dispose();
     throw unusable(options.modelPath, cause, loaded.log);
   }
+}
+
+/** Where what was evaluated is kept; undefined: nowhere. `kind`: what it is, as the name of a folder. */
+async function openFiles({ llama, model }: Loaded, { cache, modelPath, warn }: LlamaEngineOptions, kind: string) {
+  if (cache === undefined) return undefined;
+  const { llamaCppRelease, buildType, gpu, systemInfo } = llama;
+  const build = [await libraryVersion(), llamaCppRelease, buildType, gpu, systemInfo, model.gpuLayers];
+  return createCheckedFiles({ folder: join(cache, kind), identity: identityOf(modelPath, [kind, ...build]), warn });
 }
 
 /** A header of a model that can route. Throws E_MODEL. */
@@ -155,12 +179,14 @@ export async function openText(loaded: Loaded, options: LlamaEngineOptions): Pro
   return {
     contextSize,
     tokenize: (text, special) => model.tokenize(text, special),
-    position: () => sequence.nextTokenIndex,
+    evaluated: () => sequence.contextTokens,
     truncate: (position) => sequence.eraseContextTokenRanges([{ start: position, end: sequence.nextTokenIndex }]),
     evaluate: async (tokens) => {
       await sequence.controlledEvaluate([...tokens] as Token[]);
     },
     evaluateNext: (tokens, candidates) => evaluateNext(sequence, tokens, candidates),
+    saveState: async (path) => (await sequence.saveStateToFile(path)).fileSize,
+    loadState: (path) => sequence.loadStateFromFile(path, { acceptRisk: true }),
     dispose: () => llama.dispose(),
   };
 }

@@ -1,8 +1,27 @@
 import { describe, expect, it } from "vitest";
 import { ArchRouteError } from "../../src/core/errors.js";
-import { checkRoutes, OTHER } from "../../src/core/route.js";
+import { checkRoutes, OTHER, type Route, readAlike } from "../../src/core/route.js";
 
 const route = (name: string, description = "what it is for") => ({ name, description });
+
+describe("readAlike", () => {
+  const set = [route("a", "A"), route("b", "B")];
+
+  it.each<[string, boolean, Route[]]>([
+    ["the same routes", true, set],
+    ["copies", true, [route("a", "A"), route("b", "B")]],
+    ["other targets, which no model reads", true, [{ ...route("a", "A"), model: "m" }, route("b", "B")]],
+    ["another order", false, [route("b", "B"), route("a", "A")]],
+    ["another name", false, [route("a", "A"), route("c", "B")]],
+    ["another description", false, [route("a", "A"), route("b", "C")]],
+    ["fewer", false, [route("a", "A")]],
+    ["more", false, [...set, route("c")]],
+    ["none", false, []],
+  ])("%s: %s", (_, isAlike, others) => {
+    expect(readAlike(set, others)).toBe(isAlike);
+    expect(readAlike(others, set)).toBe(isAlike);
+  });
+});
 
 describe("checkRoutes", () => {
   it.each([

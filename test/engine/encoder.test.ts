@@ -1,6 +1,13 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Conversation, Message } from "../../src/core/conversation.js";
+import type { Scores } from "../../src/core/engine.js";
+import type { Route } from "../../src/core/route.js";
+import { createCheckedFiles } from "../../src/engine/checked-files.js";
 import { createEncoderEngine, type EmbeddingModel, type EncoderHead } from "../../src/engine/encoder.js";
+import { createVectorCache } from "../../src/engine/vector-cache.js";
+import { temporaryFolder } from "../helpers/run-cli.js";
 
 const U = (content: string): Message => ({ role: "user", content });
 const A = (content: string): Message => ({ role: "assistant", content });
@@ -180,6 +187,59 @@ describe("the encoder", () => {
     const embedding = fakeEmbedding();
     await createEncoderEngine("m", embedding, head).dispose();
     expect(embedding.disposed()).toBe(true);
+  });
+});
+
+describe("a run's own routes", () => {
+  const routes = [route("ab"), route("cde")];
+  const others = [route("cde"), route("new")];
+
+  it("are embedded before the first record", async () => {
+    const embedding = fakeEmbedding();
+    createEncoderEngine("m", embedding, head, { routes });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(embedding.embedded.map((tokens) => String.fromCodePoint(...tokens))).toEqual(["ab: d", "cde: d"]);
+  });
+
+  it("count as cached whatever came before, other routes never", async () => {
+    const records = [routes, others, others, [route("ab")], [...routes], routes];
+    const alone: Scores[] = [];
+    for (const own of records) {
+      alone.push(await createEncoderEngine("m", fakeEmbedding(), head, { routes }).rank(own, [U("x")]));
+    }
+    const engine = createEncoderEngine("m", fakeEmbedding(), head, { routes });
+    const inARow: Scores[] = [];
+    for (const own of records) inARow.push(await engine.rank(own, [U("x")]));
+    expect(inARow).toEqual(alone);
+    expect(inARow.map(({ tokens }) => tokens.cached)).toEqual([11, 0, 0, 0, 11, 11]);
+  });
+});
+
+describe("the vectors of an earlier run", () => {
+  const routes = [route("ab"), route("cde")];
+  const open = (folder: string, options: { routes?: readonly Route[] } = {}) => {
+    const embedding = fakeEmbedding();
+    const cache = createVectorCache(createCheckedFiles({ folder, identity: "m" }));
+    return { embedding, engine: createEncoderEngine("m", embedding, head, { ...options, cache }) };
+  };
+
+  it("are not computed again, count as cached, and change no number", async () => {
+    const folder = join(temporaryFolder(), "vectors");
+    const first = await open(folder).engine.rank(routes, [U("x")]);
+    const { embedding, engine } = open(folder);
+    const second = await engine.rank(routes, [U("x")]);
+    expect([first.tokens.cached, second.tokens.cached]).toEqual([0, 11]);
+    expect(embedding.embedded).toHaveLength(1);
+    expect(second.logProbabilities).toEqual(first.logProbabilities);
+  });
+
+  it("are kept for the run's routes, or the first ones, and no others", async () => {
+    for (const options of [{}, { routes }]) {
+      const folder = join(temporaryFolder(), "vectors");
+      const { engine } = open(folder, options);
+      for (const own of [routes, [route("new")], [route("newer")], routes]) await engine.rank(own, [U("x")]);
+      expect(readdirSync(folder)).toHaveLength(1);
+    }
   });
 });
 

@@ -1,9 +1,14 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Conversation } from "../../src/core/conversation.js";
 import type { Engine, Scores } from "../../src/core/engine.js";
 import { answerText, buildPrompt, chat, type Unicode } from "../../src/core/prompt.js";
 import { OTHER, type Route } from "../../src/core/route.js";
+import { createCheckedFiles } from "../../src/engine/checked-files.js";
 import { createGenerativeEngine, type TextModel } from "../../src/engine/generative.js";
+import { createPrefixCache } from "../../src/engine/prefix-cache.js";
+import { temporaryFolder } from "../helpers/run-cli.js";
 
 const VOCABULARY = 258;
 const specials = ["<|im_start|>", "<|im_end|>"] as const;
@@ -69,7 +74,7 @@ function fakeModel(options: { contextSize?: number; distribution?: Distribution 
       failing = evaluation;
     },
     tokenize,
-    position: () => sequence.length,
+    evaluated: () => sequence,
     async truncate(position) {
       if (position > sequence.length) throw new Error("there is nothing to truncate");
       sequence = sequence.slice(0, position);
@@ -82,6 +87,14 @@ function fakeModel(options: { contextSize?: number; distribution?: Distribution 
       let total = 0;
       for (let token = 0; token < VOCABULARY; token++) total += Math.exp(distribution(history, token));
       return { logits, logTotal: Math.log(total) };
+    },
+    async saveState(path) {
+      writeFileSync(path, JSON.stringify(sequence));
+      return statSync(path).size;
+    },
+    async loadState(path) {
+      const [json = ""] = readFileSync(path, "utf8").split("]");
+      sequence = JSON.parse(`${json}]`);
     },
     async dispose() {
       disposed = true;
@@ -242,6 +255,103 @@ describe("the prefix", () => {
       const fresh = await createGenerativeEngine("m", fakeModel(), "raw").rank(routes, user("x"));
       expect(logProbabilities).toEqual(fresh.logProbabilities);
     }
+  });
+});
+
+/** An engine on a fake model that keeps its prefixes in a folder. */
+function engineWith(options: { folder?: string; routes?: readonly Route[]; model?: FakeModel }) {
+  const { folder, routes, model = fakeModel() } = options;
+  const files = folder === undefined ? undefined : createCheckedFiles({ folder, identity: "m" });
+  const cache = files && createPrefixCache(model, files);
+  return { model, engine: createGenerativeEngine("m", model, "raw", { routes, cache }) };
+}
+
+describe("the prefix of an earlier run", () => {
+  const routes = routesOf("bug", "chat");
+  const length = prefixTokens(routes);
+
+  it("is not evaluated again, counts as cached, and changes no number", async () => {
+    const folder = join(temporaryFolder(), "prefixes");
+    const first = await engineWith({ folder }).engine.rank(routes, user("x"));
+    const { model, engine } = engineWith({ folder });
+    const second = await engine.rank(routes, user("x"));
+    expect([first.tokens.cached, second.tokens.cached]).toEqual([0, length]);
+    expect(model.evaluations.map(({ at }) => at)).toEqual([length]);
+    expect(second.logProbabilities).toEqual(first.logProbabilities);
+  });
+
+  it("is kept for the first routes that are asked for and no others", async () => {
+    const folder = join(temporaryFolder(), "prefixes");
+    const { engine } = engineWith({ folder });
+    for (const names of [["bug", "chat"], ["a"], ["b"], ["bug", "chat"]])
+      await engine.rank(routesOf(...names), user("x"));
+    expect(readdirSync(folder)).toHaveLength(1);
+    expect((await engineWith({ folder }).engine.rank(routesOf("a"), user("x"))).tokens.cached).toBe(0);
+  });
+
+  it("is what a run returns to after other routes", async () => {
+    const { model, engine } = engineWith({ folder: join(temporaryFolder(), "prefixes") });
+    const first = await engine.rank(routes, user("x"));
+    await engine.rank(routesOf("a"), user("x"));
+    const evaluations = model.evaluations.length;
+    const again = await engine.rank(routesOf("bug", "chat"), user("x"));
+    expect(model.evaluations.slice(evaluations).map(({ at }) => at)).toEqual([length]);
+    expect(again.logProbabilities).toEqual(first.logProbabilities);
+    expect(again.tokens.cached).toBe(length);
+  });
+});
+
+describe("a run's own routes", () => {
+  const routes = routesOf("bug", "bug_fixing");
+  const length = prefixTokens(routes);
+
+  it("are evaluated before the first record", async () => {
+    const { model } = engineWith({ routes });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(model.evaluations).toEqual([{ at: 0, tokens: length, scored: false }]);
+  });
+
+  it.each([
+    ["with a folder", () => join(temporaryFolder(), "prefixes")],
+    ["without", () => undefined],
+  ])("count as cached whatever came before, other routes never, %s", async (_, newFolder) => {
+    const folder = newFolder();
+    const records = [routes, routesOf("a"), routes, routesOf("a"), routesOf("a"), routesOf("bug"), routes];
+    const alone: Scores[] = [];
+    for (const own of records) {
+      alone.push(await engineWith({ routes, ...(folder && { folder }) }).engine.rank(own, user("x")));
+    }
+    const { engine } = engineWith({ routes, ...(folder && { folder }) });
+    const inARow: Scores[] = [];
+    for (const own of records) inARow.push(await engine.rank(own, user("x")));
+    expect(inARow).toEqual(alone);
+    expect(inARow.map(({ tokens }) => tokens.cached)).toEqual([length, 0, length, 0, 0, 0, length]);
+    if (folder) expect(readdirSync(folder)).toHaveLength(1);
+  });
+
+  it("count as cached in the record after one that failed", async () => {
+    const { model, engine } = engineWith({ routes });
+    await engine.rank(routes, user("x"));
+    model.failAt(0);
+    await expect(engine.rank(routes, user("x"))).rejects.toThrow("evaluation failed");
+    expect((await engine.rank(routes, user("x"))).tokens.cached).toBe(length);
+  });
+
+  it("that are too long are the error of the records among them", async () => {
+    const big = [{ name: "big", description: "d".repeat(5000) }];
+    const { engine, model } = engineWith({ routes: big, model: fakeModel({ contextSize: 4000 }) });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // Evaluating what cannot fit would only take time.
+    expect(model.mostAtOnce()).toBe(0);
+    await expect(engine.rank(big, user("x"))).rejects.toMatchObject({ code: "E_TOO_LARGE" });
+    expectClose(shares(await engine.rank(routes, user("x"))), bruteForce(routes, user("x")));
+  });
+
+  it("whose evaluation fails at first are evaluated again", async () => {
+    const model = fakeModel();
+    model.failAt(0);
+    const { engine } = engineWith({ routes, model });
+    expectClose(shares(await engine.rank(routes, user("x"))), bruteForce(routes, user("x")));
   });
 });
 

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -63,6 +63,14 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The processes that this one has started. */
+function children(): number[] {
+  const tasks = readdirSync("/proc/self/task");
+  return tasks.flatMap((task) =>
+    readFileSync(`/proc/self/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  );
 }
 
 /** Waits for a process to end; false if it is there after five seconds. */
@@ -360,6 +368,25 @@ describe("with a real model", () => {
     for (const text of ["fix this bug", "", "\ud800 🙂 \0", "x".repeat(1 << 20)]) {
       expect(await there.rank(routes, user(text)), text.slice(0, 20)).toEqual(await here.rank(routes, user(text)));
     }
+  });
+
+  it.skipIf(process.platform !== "linux")("counts as cached the same after a death", async () => {
+    const before = children();
+    const options = {
+      modelPath: embeddedModel.path,
+      threads: 1,
+      gpu: "off",
+      routes,
+      cache: temporaryFolder(),
+    } as const;
+    const engine = await createWorkerEngine({ ...options, entry: real });
+    opened.push(engine);
+    await engine.rank([...routes, { name: "c", description: "C" }], user("x"));
+    const expected = await engine.rank(routes, user("fix this bug"));
+    expect(expected.tokens.cached).toBeGreaterThan(0);
+    for (const pid of children().filter((child) => !before.includes(child))) process.kill(pid, "SIGKILL");
+    await expect(engine.rank(routes, user("x"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+    expect(await engine.rank(routes, user("fix this bug"))).toEqual(expected);
   });
 
   it("says what is wrong with a file", async () => {

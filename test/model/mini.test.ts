@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { getLlama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Conversation } from "../../src/core/conversation.js";
@@ -8,6 +9,7 @@ import { createRouter, type Router } from "../../src/core/router.js";
 import { queryTokens, routeTokens } from "../../src/engine/encoder-text.js";
 import { createLlamaEngine } from "../../src/engine/llama.js";
 import { embeddedModel } from "../../src/io/bundled.js";
+import { temporaryFolder } from "../helpers/run-cli.js";
 
 interface Stored {
   readonly cases: readonly {
@@ -102,6 +104,32 @@ describe("mini's probabilities", () => {
     await fresh.dispose();
     expect(second.logProbabilities).toEqual(first.logProbabilities);
     expect(third.logProbabilities).toEqual(first.logProbabilities);
+  });
+
+  it("and what counts as cached do not tell what came before, be the routes known, kept or new", async () => {
+    const cache = temporaryFolder();
+    const open = () =>
+      createLlamaEngine({ modelPath: embeddedModel.path, threads: 1, gpu: "off", routes: coding, cache });
+    const rankAll = async (records: readonly (readonly [readonly Route[], string])[]) => {
+      const own = await open();
+      const scores: Scores[] = [];
+      for (const [routes, prompt] of records) scores.push(await own.rank(routes, user(prompt)));
+      await own.dispose();
+      return scores;
+    };
+    const [others, reversed] = [coding.slice(0, 3), coding.toReversed()];
+    const [first] = await rankAll([[coding, seed]]);
+    const [ownFirst] = await rankAll([[others, seed]]);
+    const before = Array.from(
+      { length: 50 },
+      (_, index) =>
+        [[coding, others, reversed, coding][index % 4] ?? coding, `request ${index} `.repeat(index)] as const,
+    );
+    const inARow = await rankAll([...before, [coding, seed], [others, seed], [coding, seed]]);
+    expect(inARow.slice(-3)).toEqual([first, ownFirst, first]);
+    expect(first?.logProbabilities).toEqual((await engine.rank(coding, user(seed))).logProbabilities);
+    expect([(first?.tokens.cached ?? 0) > 0, ownFirst?.tokens.cached]).toEqual([true, 0]);
+    expect(readdirSync(join(cache, "vectors"))).toHaveLength(1);
   });
 
   it("do not depend on the order of the routes", async () => {
