@@ -23,6 +23,8 @@ export interface CompletionServer {
    * E_TOO_LARGE if the text is too long for it, E_REMOTE for all else that went wrong.
    */
   next(text: string, count: number): Promise<NextTokens>;
+  /** The tokens that it makes of a text, as bytes; undefined where it does not tell. Throws E_REMOTE. */
+  split(text: string): Promise<readonly string[] | undefined>;
   /** Ends what is under way. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { ArchRouteError } from "../core/errors.js";
 import { logSumExp } from "../core/probability.js";
 import { answerText, buildPrompt, chatText, type Unicode } from "../core/prompt.js";
 import { OTHER, type Route } from "../core/route.js";
-import { branch, bytesOf, textOf } from "./text-answers.js";
+import { branch, bytesOf, commonTokens, dropBytes, type TextAnswer, textOf } from "./text-answers.js";
 
 export interface RemoteOptions {
   /** Tokens that the server's context holds, as far as is known; a server that holds less says so when it is asked. */
@@ -19,6 +19,7 @@ const NEGLIGIBLE = 1e-3;
 const FEW = 20;
 const MOST = 2000;
 const WIDER = 10;
+const MOST_SPLITS = 1000;
 /** Longer text is cut before it is sent; what is still too long the server refuses, which costs it next to nothing. */
 const CHARACTERS_PER_TOKEN = 5;
 /** What is kept of a prompt that was refused. */
@@ -30,9 +31,21 @@ const SHORTER = 0.8;
  */
 export function createRemoteEngine(server: CompletionServer, { context, unicode }: RemoteOptions): Engine {
   let width = FEW;
+  // Names come again with every record; those of records with routes of their own are not kept for ever.
+  const splits = new Map<string, Promise<TextAnswer>>();
+
+  function split(answer: string): Promise<TextAnswer> {
+    const known = splits.get(answer);
+    if (known) return known;
+    if (splits.size >= MOST_SPLITS) splits.clear();
+    const asked = server.split(answer).then((tokens) => ({ bytes: bytesOf(answer), tokens }));
+    splits.set(answer, asked);
+    asked.catch(() => splits.delete(answer));
+    return asked;
+  }
 
   /** Lists of likely tokens grow until the answers missing from them do not matter, and stay as long as that was. */
-  async function ask(text: string, answers: readonly string[]): Promise<Step> {
+  async function ask(text: string, answers: readonly TextAnswer[]): Promise<Step> {
     for (let count = width; ; count = Math.min(MOST, count * WIDER)) {
       const next = await server.next(text, count);
       const step = toStep(answers, next);
@@ -47,18 +60,21 @@ export function createRemoteEngine(server: CompletionServer, { context, unicode 
     for (const { token, members, logProbability } of step.children) {
       const mass = logMass + logProbability - step.logTotal;
       const group = members.map((member) => candidates[member] as Candidates[number]);
-      const onward = textOf(token);
+      const left = group.map(({ index, answer }) => ({ index, answer: dropBytes(answer, token.length) }));
+      // What all of them go on with needs no asking.
+      const shared = commonTokens(left.map(({ answer }) => answer));
+      const onward = textOf(token + (left[0]?.answer.bytes.slice(0, shared) ?? ""));
       // A request ends with a whole character: what parts within one shares its mass.
       if (group.length === 1 || Math.exp(mass) < NEGLIGIBLE || onward === undefined) {
         for (const { index } of group) result[index] = mass - Math.log(group.length);
         continue;
       }
-      const left = group.map(({ index, answer }) => ({ index, answer: answer.slice(token.length) }));
+      const rest = left.map(({ index, answer }) => ({ index, answer: dropBytes(answer, shared) }));
       const further = await ask(
         text + onward,
-        left.map(({ answer }) => answer),
+        rest.map(({ answer }) => answer),
       );
-      await spread(text + onward, further, left, mass, result);
+      await spread(text + onward, further, rest, mass, result);
     }
   }
 
@@ -85,7 +101,8 @@ export function createRemoteEngine(server: CompletionServer, { context, unicode 
   return {
     model: server.model,
     async rank(routes, conversation): Promise<Scores> {
-      const answers = readAnswers(routes, unicode);
+      const names = [...routes.map((route) => route.name), OTHER];
+      const answers = readAnswers(await Promise.all(names.map((name) => split(answerText(name, unicode)))));
       const { text, trimmed, step } = await askFirst(routes, conversation, answers);
       const logProbabilities: number[] = new Array(routes.length + 1).fill(-Infinity);
       const candidates = answers.answers.map((answer, index) => ({ index, answer }));
@@ -97,23 +114,26 @@ export function createRemoteEngine(server: CompletionServer, { context, unicode 
   };
 }
 
-type Candidates = readonly { readonly index: number; readonly answer: string }[];
+type Candidates = readonly { readonly index: number; readonly answer: TextAnswer }[];
 
-/** What all answers begin with, as text, and what follows it in each, as bytes. */
+/** What all answers begin with, as text, and what follows it in each. */
 interface Answers {
   readonly start: string;
-  readonly answers: readonly string[];
+  readonly answers: readonly TextAnswer[];
 }
 
 /**
- * The cut is where every tokenizer in use has one: before the quote, which may share a token with what follows it, unless
- * that is a letter or a digit in all answers.
+ * Cuts answers where their tokens part. Where those are not known, the cut is before the quote, which may share a token
+ * with what follows it, unless that is a letter or a digit in all answers.
  */
-function readAnswers(routes: readonly Route[], unicode: Unicode): Answers {
-  const texts = [...routes.map((route) => route.name), OTHER].map((name) => answerText(name, unicode));
+function readAnswers(whole: readonly TextAnswer[]): Answers {
   const quoted = '{"route": "';
-  const start = texts.every((text) => /^[\p{L}\p{N}]/u.test(text.slice(quoted.length))) ? quoted : quoted.slice(0, -2);
-  return { start, answers: texts.map((text) => bytesOf(text.slice(start.length))) };
+  const isPlain = whole.every(({ bytes }) => /^[\p{L}\p{N}]/u.test(textOf(bytes.slice(quoted.length)) ?? ""));
+  const known = commonTokens(whole);
+  const length = known > 0 ? known : isPlain ? quoted.length : quoted.length - 2;
+  const start = textOf(whole[0]?.bytes.slice(0, length) ?? "");
+  if (start !== undefined) return { start, answers: whole.map((answer) => dropBytes(answer, length)) };
+  return readAnswers(whole.map(({ bytes }) => ({ bytes, tokens: undefined })));
 }
 
 /** What the next token says of the answers. */
@@ -136,7 +156,7 @@ interface Child {
   readonly logProbability: number;
 }
 
-function toStep(answers: readonly string[], next: NextTokens): Step {
+function toStep(answers: readonly TextAnswer[], next: NextTokens): Step {
   const { branches, missing } = branch(answers, next.tokens);
   const listed: Child[] = [...branches].map(([token, members]) => {
     return { token, members, logProbability: next.tokens.get(token) ?? -Infinity };

@@ -61,6 +61,35 @@ function readTokens(logprobs: unknown): Map<string, number> {
   return tokens;
 }
 
+const pieces = v.object({
+  tokens: v.array(v.object({ piece: v.union([v.string(), v.array(v.number())]) })),
+});
+const echoed = v.object({
+  choices: v.tupleWithRest([v.object({ logprobs: v.object({ tokens: v.array(v.string()) }) })], v.unknown()),
+});
+
+/**
+ * The tokens of a text, as bytes, in what llama-server's tokenizer says of it, or a completion that echoes it; undefined if
+ * they are not there, or not those of the text.
+ */
+export function readSplit(body: unknown, text: string): readonly string[] | undefined {
+  const list = v.is(pieces, body)
+    ? body.tokens.map(({ piece }) => piece)
+    : v.is(echoed, body)
+      ? body.choices[0].logprobs.tokens
+      : [];
+  const tokens: string[] = [];
+  let left = Buffer.from(text).toString("latin1");
+  for (const piece of list) {
+    const token = Buffer.from(piece as string).toString("latin1");
+    // Before the text there may be a mark of its beginning, after it what the model adds.
+    if (token === "" || left === "" || !left.startsWith(token)) continue;
+    tokens.push(token);
+    left = left.slice(token.length);
+  }
+  return left === "" ? tokens : undefined;
+}
+
 /** A list of models → the first one's name, or that of the one asked for, and what its context holds. */
 export function readModels(body: unknown, wanted: string | undefined): { model?: string; context?: number } {
   const parsed = v.safeParse(modelList, body);

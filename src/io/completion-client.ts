@@ -1,7 +1,7 @@
 import type { CompletionServer, NextTokens } from "../core/completion.js";
 import { ArchRouteError } from "../core/errors.js";
 import { type ApiClient, type ApiOptions, createApiClient } from "./api-client.js";
-import { readCompletion, readModels } from "./completion-answer.js";
+import { readCompletion, readModels, readSplit } from "./completion-answer.js";
 import { noLogprobs, notCompletions, refusesCount, TooLongFault } from "./completion-faults.js";
 
 /** How many likely tokens servers list that do not list as many as they are asked for: vLLM, OpenAI. */
@@ -36,10 +36,33 @@ export async function connectCompletionServer(options: ApiOptions): Promise<Comp
   }
 
   return {
+    split: createSplit(api, model),
     model: nameOf(model ?? url.host),
     context: found.context,
     next: (text, count) => next(text, count).catch(rethrow),
     close: () => api.close(),
+  };
+}
+
+/** Asks for the tokens of texts; no more, once the server has none to tell. */
+function createSplit(api: ApiClient, model: string | undefined): CompletionServer["split"] {
+  let tells = true;
+  return async (text) => {
+    if (!tells) return undefined;
+    const echo = { prompt: text, echo: true, max_tokens: 1, temperature: 0, logprobs: 1 };
+    const ways = [
+      // llama-server's own, beside the API.
+      ["../tokenize", { content: text, add_special: false, with_pieces: true }],
+      ["completions", { ...(model !== undefined && { model }), ...echo }],
+    ] as const;
+    for (const [path, body] of ways) {
+      // Whatever a server says to what it does not know, unless it is only busy.
+      const answer = await api.request(path, body, ({ status }) => status !== 429 && status !== 503);
+      const tokens = readSplit(answer.body, text);
+      if (tokens) return tokens;
+    }
+    tells = false;
+    return undefined;
   };
 }
 

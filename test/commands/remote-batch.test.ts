@@ -23,7 +23,7 @@ afterEach(async () => {
 async function route(script: Script, args: readonly string[], stdin: string) {
   const server = await startCompletions({ tokens, ...script });
   servers.push(server);
-  const patience = { stall: 1000, attempts: 3, delay: 1 };
+  const patience = { stall: 10_000, attempts: 3, delay: 1 };
   const access = { env: {}, offline: false };
   const client = await connectCompletionServer({ url: server.url, model: undefined, access, patience });
   const engine = createRemoteEngine(client, { context: 4096, unicode: "raw" });
@@ -49,7 +49,7 @@ describe("a batch on a server", () => {
       Array.from({ length: count }, (_, index) => [index, wanted(index)]),
     );
     expect(server.mostAtOnce()).toBe(jobs);
-    expect(server.connections()).toBeLessThanOrEqual(jobs + 1);
+    expect(server.connections()).toBeLessThan(count / 2);
   });
 
   it("loses a record that the server fails for good, and no other", async () => {

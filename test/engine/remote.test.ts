@@ -10,6 +10,8 @@ interface Fake {
   readonly after: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Tokens that it lists at most. */
   readonly most?: number;
+  /** The tokens of a text, if it tells. */
+  readonly split?: (text: string) => string[] | undefined;
   /** Characters that it takes. */
   readonly room?: number;
 }
@@ -18,7 +20,7 @@ const routes = (...names: string[]) => names.map((name) => ({ name, description:
 const user = (content: string) => [{ role: "user", content }] as const;
 const ANSWER = "<|im_start|>assistant\n";
 
-function open({ after, most = Infinity, room = Infinity }: Fake, context = 4096) {
+function open({ after, most = Infinity, room = Infinity, split }: Fake, context = 4096) {
   const asked: { text: string; begun: string; count: number }[] = [];
   const server: CompletionServer = {
     model: "fake",
@@ -33,6 +35,7 @@ function open({ after, most = Infinity, room = Infinity }: Fake, context = 4096)
       const tokens = new Map(listed.map(([token, share]) => [bytesOf(token), Math.log(share)]));
       return { tokens, least: Math.min(...tokens.values()), prompt: text.length, cached: 7 };
     },
+    split: async (text) => split?.(text)?.map(bytesOf),
     close: async () => undefined,
   };
   const engine = createRemoteEngine(server, { context, unicode: "raw" });
@@ -102,10 +105,46 @@ describe("the remote engine", () => {
         prompt: 1,
         cached: 0,
       }),
+      split: async () => undefined,
       close: async () => undefined,
     };
     const engine = createRemoteEngine(server, { context: 4096, unicode: "raw" });
     near((await engine.rank(routes("日本", "日光"), user("hi"))).logProbabilities.map(Math.exp), [0.25, 0.25, 0.5]);
+  });
+});
+
+describe("a server that tells its tokens", () => {
+  /** As a tokenizer that cuts before and after `_`, and at the quotes. */
+  const split = (text: string) => text.match(/\{"|":| "|"\}|_|[^_{"}: ]+/g) ?? undefined;
+
+  it("is asked after whole tokens only, and not for what all answers share", async () => {
+    const { asked, rank } = open({
+      split,
+      after: {
+        '{"route": "': { bug: 0.8, other: 0.2 },
+        '{"route": "bug': { '"}': 0.5, _: 0.5 },
+        '{"route": "bug_fix': { '"}': 0.9, _: 0.1 },
+      },
+    });
+    near((await rank(["bug", "bug_fix", "bug_fix_later"])).shares, [0.4, 0.36, 0.04, 0.2]);
+    expect(asked.map(({ begun }) => begun.slice('{"route": "'.length))).toEqual(["", "bug", "bug_fix"]);
+  });
+
+  it("is not believed to mean an answer by a token that is none of it", async () => {
+    const { rank } = open({ split, after: { '{"route": "': { b: 0.3, other: 0.6, chat: 0.00001 } } });
+    near((await rank(["bug", "chat"])).shares, [0, 0, 1]);
+  });
+
+  it("is asked once a name", async () => {
+    const texts: string[] = [];
+    const told = (text: string) => {
+      texts.push(text);
+      return split(text);
+    };
+    const { rank } = open({ split: told, after: { '{"route": "': { bug: 0.8, other: 0.2 } } });
+    await Promise.all([rank(["bug"]), rank(["bug"])]);
+    await rank(["bug"]);
+    expect(texts).toEqual(['{"route": "bug"}', '{"route": "other"}']);
   });
 });
 

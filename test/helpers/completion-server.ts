@@ -5,7 +5,12 @@ import type { AddressInfo } from "node:net";
 export interface Asked {
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
-  readonly body: { readonly prompt?: string; readonly logprobs?: number; readonly model?: string };
+  readonly body: {
+    readonly prompt?: string;
+    readonly echo?: boolean;
+    readonly logprobs?: number;
+    readonly model?: string;
+  };
 }
 
 /** Takes a request instead of the server; not true: lets it answer. `count`: how many completions were asked for before. */
@@ -18,6 +23,10 @@ export interface Script {
   readonly mostTokens?: number;
   /** Tokens of its context, a character each; more are refused. */
   readonly mostCharacters?: number;
+  /** The tokens of a text, as llama-server tells them; default: it does not. */
+  readonly split?: (text: string) => string[];
+  /** What it answers where it does not. Default: 404. */
+  readonly splitStatus?: number;
   /** Milliseconds before it answers. */
   readonly delay?: () => number;
   /** What it says of its models; undefined: it has no such list. */
@@ -35,19 +44,29 @@ export interface CompletionScript {
   /** The most requests that were under way at once. */
   readonly mostAtOnce: () => number;
   readonly connections: () => number;
+  /** Questions after the tokens of a text, of either kind. */
+  readonly splits: () => number;
   close(): Promise<void>;
 }
 
 /** A server on this machine that plays one with OpenAI's API, and every fault that is asked for. */
 export async function startCompletions(script: Script = {}): Promise<CompletionScript> {
   const seen: Asked[] = [];
-  let [underWay, mostAtOnce, connections] = [0, 0, 0];
+  let [underWay, mostAtOnce, connections, splits] = [0, 0, 0, 0];
   const server = createServer(async (request, response) => {
     const { url: path = "", headers } = request;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     if (path.endsWith("/models")) return sendModels(script, response);
+    if (path === "/tokenize") {
+      splits++;
+      return sendTokens(script, chunks, response);
+    }
     const asked: Asked = { path, headers, body: JSON.parse(Buffer.concat(chunks).toString() || "{}") };
+    if (asked.body.echo) {
+      splits++;
+      return sendJson(response, script.splitStatus ?? 400, { error: "Only no echo is supported" });
+    }
     const count = seen.push(asked) - 1;
     mostAtOnce = Math.max(mostAtOnce, ++underWay);
     response.once("close", () => underWay--);
@@ -62,11 +81,18 @@ export async function startCompletions(script: Script = {}): Promise<CompletionS
     seen,
     mostAtOnce: () => mostAtOnce,
     connections: () => connections,
+    splits: () => splits,
     close() {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+function sendTokens({ split, splitStatus }: Script, chunks: readonly Buffer[], response: ServerResponse): void {
+  const { content } = JSON.parse(Buffer.concat(chunks).toString());
+  if (split === undefined) sendJson(response, splitStatus ?? 404, {});
+  else sendJson(response, 200, { tokens: split(content).map((piece, id) => ({ id, piece })) });
 }
 
 function sendModels(script: Script, response: ServerResponse): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readComplaint, readCompletion, readModels } from "../../src/io/completion-answer.js";
+import { readComplaint, readCompletion, readModels, readSplit } from "../../src/io/completion-answer.js";
 
 const legacy = (list: unknown) => ({ choices: [{ logprobs: { top_logprobs: [list] } }] });
 const chatLike = (...list: unknown[]) => ({ choices: [{ logprobs: { content: [{ top_logprobs: list }] } }] });
@@ -52,6 +52,30 @@ describe("a completion", () => {
       expect(readCompletion(body)).toBe("other");
     },
   );
+});
+
+describe("the tokens of a text", () => {
+  const echo = (...tokens: string[]) => ({ choices: [{ logprobs: { tokens } }] });
+  it.each<[string, unknown, string[] | undefined]>([
+    [
+      "llama-server's",
+      {
+        tokens: [
+          { id: 1, piece: "b" },
+          { id: 2, piece: [195] },
+          { id: 3, piece: [169] },
+        ],
+      },
+      ["b", "\u00c3", "\u00a9"],
+    ],
+    ["an echo, with a mark before and a token after it", echo("<s>", "b", "é", "x"), ["b", "\u00c3\u00a9"]],
+    ["an echo of half characters", echo("b", "\ufffd", "\ufffd"), undefined],
+    ["ids alone", { tokens: [1, 2, 3] }, undefined],
+    ["an error", { error: "no echo" }, undefined],
+    ["no JSON", undefined, undefined],
+  ])("are read: %s", (_, body, tokens) => {
+    expect(readSplit(body, "bé")).toEqual(tokens);
+  });
 });
 
 describe("a list of models", () => {

@@ -13,7 +13,7 @@ import {
   startCompletions,
 } from "../helpers/completion-server.js";
 
-const patience = { stall: 400, attempts: 3, delay: 1 };
+const patience = { stall: 1000, attempts: 3, delay: 1 };
 const closers: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -58,6 +58,24 @@ describe("a list of likely tokens", () => {
     const { client, server } = await connect({ mostTokens: 5 });
     await client.next("x", 20);
     expect(server.seen.map(({ body }) => body.logprobs)).toEqual([20, 5]);
+  });
+});
+
+describe("the tokens of a text", () => {
+  it("are the server's own", async () => {
+    const { client } = await connect({ split: (text) => [...text] });
+    expect(await client.split("abc")).toEqual(["a", "b", "c"]);
+  });
+
+  it.each([400, 401, 404, 500])("are not known where it answers %i, which is asked once", async (status) => {
+    const { client, server } = await connect({ splitStatus: status });
+    for (const text of ["abc", "def"]) expect(await client.split(text)).toBeUndefined();
+    expect(server.splits()).toBe(2);
+  });
+
+  it("are waited for while it is busy", async () => {
+    const { client } = await connect({ splitStatus: 503 });
+    await expect(client.split("abc")).rejects.toMatchObject({ code: "E_REMOTE" });
   });
 });
 
@@ -140,7 +158,7 @@ describe("what may pass", () => {
   it.each<[string, Fault, string]>([
     ["503", json(503, { error: { message: "busy" } }), "answers 503: busy"],
     ["429", json(429, {}), "answers 429"],
-    ["no answer in time", () => true, "gave no answer in 0.4 s"],
+    ["no answer in time", () => true, "gave no answer in 1 s"],
   ])("and does not is an error in the end: %s", async (_, fault, message) => {
     const { client, server } = await connect({ fault });
     await expect(client.next("x", 20)).rejects.toMatchObject({
