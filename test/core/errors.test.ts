@@ -6,7 +6,7 @@ describe("exitCodes", () => {
     expect(exitCodes).toEqual({
       ...{ E_USAGE: 2, E_CONFIG: 2, E_NUL: 2, E_TOO_LONG: 2 },
       ...{ E_READ: 3, E_UTF8: 3, E_JSON: 3, E_SHAPE: 3, E_TOO_LARGE: 3 },
-      ...{ E_MODEL: 4, E_MODEL_DIED: 4 },
+      ...{ E_MODEL: 4, E_MODEL_DIED: 4, E_REMOTE: 4 },
       ...{ E_DOWNLOAD: 5, E_OUTPUT: 6 },
     });
     expect([NO_ROUTE, COMMAND_FAILED, BUG]).toEqual([1, 8, 70]);
