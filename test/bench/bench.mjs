@@ -38,7 +38,7 @@ try {
   await measure("start-up", () => helpRows(use));
   await measure("memory", () => memoryRows(use));
   // What is quick is measured more often.
-  const mini = { name: "mini", reference: "mini", path: embeddedModel.path, often: quick ? 1 : 3, records: 400 };
+  const mini = { name: "mini", reference: "mini", path: embeddedModel.path, often: quick ? 1 : 3, records: 1000 };
   const models = [...(wanted.includes("mini") ? [mini] : []), ...(large ? [{ ...large, often: 1, records: 7 }] : [])];
   for (const model of models) {
     await measure(`${model.name}, cold`, () => coldRows(use, model, model === mini ? undefined : python));

@@ -112,58 +112,58 @@ export async function warmRows({ env, threads, runs, quick }, model) {
 
 /**
  * Records of a batch from the first answer to the last, so that no side pays for its start: by each model and, with the last of
- * them, by llama-server.
+ * them, by llama-server. Then the memory that this takes.
  */
 export async function batchRows({ env, folder, threads, runs, quick }, models, llamaServer) {
   const large = models.at(-1);
-  const server = llamaServer === undefined ? undefined : await startServer(llamaServer, large.path, threads);
-  const seen = { ours: [], peer: [], memory: [] };
+  const server = llamaServer && (await startServer(llamaServer, large.path, threads));
+  const records = (model, round) => makeConversations(quick ? 3 : model.records, `batch-${round}`);
+  const answers = { ours: [], server: [] };
+  const memory = models.map(() => []);
 
-  const batch = (model) => async (round) => {
+  const batch = (model, index) => async (round) => {
     const input = join(folder, "records.jsonl");
-    const count = quick ? 3 : model.records;
-    writeFileSync(input, toJsonl(makeConversations(count, `batch-${round}`)));
+    writeFileSync(input, toJsonl(records(model, round)));
     const args = [program, "-m", model.reference, "--gpu", "off", "--threads", threads, "-i", input];
-    const { lines, seconds, memory } = await streamed(process.execPath, args, { env });
-    if (model === large) {
-      seen.ours.push(...lines.map((line) => JSON.parse(line).route));
-      seen.memory.push(memory);
-    }
-    return (count - 1) / seconds;
+    const { lines, seconds, memory: most } = await streamed(process.execPath, args, { env });
+    memory[index].push(most);
+    if (model === large) answers.ours.push(...lines.map((line) => JSON.parse(line).route));
+    return (lines.length - 1) / seconds;
   };
   const requests = async (round) => {
-    const [first, ...rest] = makeConversations(quick ? 3 : large.records, `batch-${round}`);
-    seen.peer.push(await server.route(first));
+    const [first, ...rest] = records(large, round);
+    answers.server.push(await server.route(first));
     const started = performance.now();
-    for (const conversation of rest) seen.peer.push(await server.route(conversation));
+    for (const conversation of rest) answers.server.push(await server.route(conversation));
     return (rest.length * 1000) / (performance.now() - started);
   };
   try {
-    const subjects = [
-      ...models.map((model) => ({ measure: batch(model) })),
-      ...(server ? [{ measure: requests }] : []),
-    ];
+    const subjects = models.map((model, index) => ({ measure: batch(model, index) }));
+    if (server) subjects.push({ measure: requests });
     const rates = await interleave(subjects, runs);
-    const served = rates[models.length];
-    const rows = models.map(({ name }, index) => ({
-      what: "records a second",
-      model: name,
-      unit: "/s",
-      ours: { name: "JSONL", values: rates[index] },
-    }));
-    if (served) {
-      const alike = seen.ours.filter((name, index) => name === seen.peer[index]).length;
-      const peer = { name: `llama-server (${alike} of ${seen.ours.length} answers alike)`, values: served };
-      rows.push({ ...rows.pop(), peer, ratio: "ours/peer", goal: { atLeast: 1.2 } });
-      const memory = { name: "llama-server", values: seen.memory.map(() => peakMemory(server.pid)) };
-      const ours = { name: "both processes", values: seen.memory };
-      rows.push({ what: "memory, a batch", model: large.name, unit: "MiB", ours, peer: memory, ratio: "ours/peer" });
-    }
-    if (models.length > 1) {
-      const peer = { name: large.name, values: rates[1] };
-      rows.splice(0, 1, { ...rows[0], peer, ratio: "ours/peer", goal: { atLeast: 50 } });
-    }
-    return rows;
+    const compared = (model) => {
+      if (model !== large) return [{ peer: { name: large.name, values: rates[1] }, goal: { atLeast: 50 } }];
+      if (!server) return [];
+      const alike = answers.ours.filter((name, index) => name === answers.server[index]).length;
+      const name = `llama-server (${alike} of ${answers.ours.length} answers alike)`;
+      const held = rates[0].map(() => peakMemory(server.pid));
+      return [
+        { peer: { name, values: rates[models.length] }, goal: { atLeast: 1.2 } },
+        { peer: { name: "llama-server", values: held } },
+      ];
+    };
+    return models.flatMap((model, index) => {
+      const [ours, held] = [
+        { name: "JSONL", values: rates[index] },
+        { name: "both processes", values: memory[index] },
+      ];
+      const [comparedRate, comparedMemory] = compared(model);
+      const row = { model: model.name, ratio: "ours/peer" };
+      const rate = { ...row, what: "records a second", unit: "/s", ours, ...comparedRate };
+      // Without /proc it is not known.
+      if (held.values.includes(undefined)) return [rate];
+      return [rate, { ...row, what: "memory, a batch", unit: "MiB", ours: held, ...comparedMemory }];
+    });
   } finally {
     await server?.stop();
   }
@@ -177,15 +177,15 @@ export async function memoryRows({ env, folder, runs, quick }) {
     writeFileSync(input, toJsonl(makeConversations(count, "memory")));
     return Number(timed(process.execPath, [here("fake-batch.mjs"), "-i", input, "-o", output], { env }).stdout);
   };
-  const [less, more] = await interleave([{ measure: () => peak(few) }, { measure: () => peak(many) }], runs);
+  // What is reached with many is the heap's full size if still more do not raise it.
+  const [less, more, most] = await interleave(
+    [{ measure: () => peak(few) }, { measure: () => peak(many) }, { measure: () => peak(3 * many), rounds: 1 }],
+    runs,
+  );
+  const name = (count) => `${count.toLocaleString("en")} records`;
+  const row = { what: "memory, without a model", unit: "MiB", ratio: "ours/peer", goal: { atMost: 1.1 } };
   return [
-    {
-      what: "memory, without a model",
-      unit: "MiB",
-      ours: { name: `${many.toLocaleString("en")} records`, values: more },
-      peer: { name: `${few.toLocaleString("en")} records`, values: less },
-      ratio: "ours/peer",
-      goal: { atMost: 1.1 },
-    },
+    { ...row, ours: { name: name(many), values: more }, peer: { name: name(few), values: less } },
+    { ...row, ours: { name: name(3 * many), values: most }, peer: { name: name(many), values: more } },
   ];
 }
