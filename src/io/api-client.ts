@@ -30,7 +30,7 @@ export interface ApiClient {
 }
 
 /** An answer; its body is undefined if that is no JSON. */
-export type ApiAnswer = Refusal;
+type ApiAnswer = Refusal;
 
 const serverPatience: Patience = { stall: 120_000, attempts: 4, delay: 500 };
 /** Bytes: twenty times the longest list that is asked for. */
