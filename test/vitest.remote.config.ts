@@ -7,8 +7,8 @@ export default defineConfig({
     maxWorkers: 1,
     minWorkers: 1,
     // 120 conversations with a server that reads them on one thread.
-    testTimeout: 1_200_000,
-    hookTimeout: 1_200_000,
+    testTimeout: 3_600_000,
+    hookTimeout: 3_600_000,
     passWithNoTests: true,
   },
 });
