@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Scores a trained router, in float32, on files of tokens.mjs, and fits its temperature.
 
-    python3 evaluate.py FOLDER FILE.tokens.jsonl... [--temperature]
+    python3 evaluate.py FOLDER FILE.tokens... [--temperature]
 
 Prints accuracy, precision and recall of `other`, expected calibration error (15 bins) and the error rate on either side of a
 confidence of 0.5. With --temperature: fits one temperature on all the files together, shows the figures with it, and divides the
@@ -71,7 +71,7 @@ def main():
     all_scored, accuracies = [], []
     for path in a.files:
         scored = outputs(model, read(path))
-        show(Path(path).name.removesuffix('.tokens.jsonl'), scored)
+        show(Path(path).name.removesuffix('.tokens'), scored)
         all_scored += scored
         accuracies.append(figures(scored)['accuracy'])
     print(f'macro {sum(accuracies) / len(accuracies):.4f}')

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Turns data into token ids with the tool's own functions, so that what is trained on is what the tool reads.
-//   node tokens.mjs MODEL.gguf IN.jsonl OUT.jsonl
+//   node tokens.mjs MODEL.gguf IN.jsonl OUT.tokens
 // In: lines of build_data.py. Out: {"routes": [ids...], "items": [{"query": ids, "label": index of the route, or the number of
 // routes for `other`, "source"}...]} a line; ids without the two tokens that frame every text. The model lends its tokenizer only.
 import { createReadStream, createWriteStream } from "node:fs";

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fine-tunes an encoder as a router.
 
-    python3 train.py BASE_FOLDER TRAIN.tokens.jsonl OUT_FOLDER [--examples 200000] [--validation VAL.tokens.jsonl...]
+    python3 train.py BASE_FOLDER TRAIN.tokens OUT_FOLDER [--examples 200000] [--validation VAL.tokens...]
 
 Keeps a checkpoint in OUT_FOLDER every few minutes and goes on from it when it is started again with the same arguments. The
 weights that are kept are a running mean of the trained ones. Uses a GPU if torch finds one. On a CPU, first:
@@ -83,7 +83,7 @@ def main():
         os.replace(checkpoint.with_suffix('.tmp'), checkpoint)
         mean.save(a.out)
 
-    validation = {Path(path).name.removesuffix('.tokens.jsonl'): read(path) for path in a.validation}
+    validation = {Path(path).name.removesuffix('.tokens'): read(path) for path in a.validation}
     started = saved = time.time()
     window, seen = [0.0, 0, 0], 0
     while step < steps:

@@ -54,11 +54,11 @@ export function createEncoderEngine(
     kept ??= routes;
     const texts = routes.map(routeText);
     const isNew = readAlike(routes, kept) && texts.some((text) => !known.has(text));
-    const restored = isNew && (await restore(routes));
+    const restored = isNew && (await restore(routes, texts));
     const all: Embedded[] = [];
     let reused = 0;
-    for (const route of routes) {
-      const text = routeText(route);
+    for (const [index, route] of routes.entries()) {
+      const text = texts[index] ?? "";
       const found = known.get(text);
       const embedded = found ?? (await embed(routeTokens(route, embedding.tokenize)));
       known.set(text, embedded);
@@ -72,11 +72,11 @@ export function createEncoderEngine(
   }
 
   /** Puts the vectors that an earlier run kept among those that are known; false: there are none. */
-  async function restore(routes: readonly Route[]): Promise<boolean> {
+  async function restore(routes: readonly Route[], texts: readonly string[]): Promise<boolean> {
     const tokens = routes.map((route) => routeTokens(route, embedding.tokenize).tokens);
     const vectors = await cache?.restore(tokens);
     vectors?.forEach((vector, index) => {
-      known.set(routeText(routes[index] as Route), { vector, tokens: tokens[index] ?? [] });
+      known.set(texts[index] ?? "", { vector, tokens: tokens[index] ?? [] });
     });
     return vectors !== undefined;
   }
