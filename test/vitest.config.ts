@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     dir: "test",
+    globalSetup: new URL("helpers/temporary.ts", import.meta.url).pathname,
     root: new URL("..", import.meta.url).pathname,
     exclude: ["**/model-generative/**", "**/remote/**"],
     // One more than the cores that CI has: much of the time goes into waiting for spawned processes.

@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     dir: "test/remote",
+    globalSetup: new URL("helpers/temporary.ts", import.meta.url).pathname,
     root: new URL("..", import.meta.url).pathname,
     maxWorkers: 1,
     minWorkers: 1,

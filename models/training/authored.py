@@ -3,7 +3,8 @@
 
     python3 authored.py FILE...     checks files and counts what is in them; exit 1 if anything is wrong
 
-A file holds sets; a set is a line `=== id`, its routes as `name: description`, a blank line, and its conversations. A conversation
+A file holds sets; a set is a line `=== id`, its routes as `name: description`, a blank line, and its conversations. Below a route,
+`~ text` is another description that means the same, and `~~ name` another name. A conversation
 begins with `%%` and its label (a route's name or `other`); the text goes on over any number of lines. It is one user message, or
 messages that begin with `U> ` and `A> `, by turns, the first and the last the user's.
 """
@@ -16,7 +17,7 @@ class Fault(ValueError):
 
 
 def read_sets(path):
-    """-> [(id, [{"name", "description"}...], [(label, [{"role", "content"}...])...])...]. Raises Fault."""
+    """-> [(id, [{"name", "description", "rewordings", "names"}...], [(label, [{"role", "content"}...])...])...]. Raises Fault."""
     sets, in_routes, label, text = [], False, None, []
 
     def end():
@@ -26,7 +27,7 @@ def read_sets(path):
         label = None
 
     for number, line in enumerate(Path(path).read_text(encoding='utf-8').split('\n'), 1):
-        if line.startswith('==='):
+        if line.startswith('=== '):
             end()
             sets.append((line[3:].strip(), [], []))
             in_routes = True
@@ -35,11 +36,16 @@ def read_sets(path):
             in_routes = False
             label, _, first = line[2:].partition(' ')
             text = [first]
+        elif in_routes and line.startswith('~'):
+            if not sets[-1][1]:
+                raise Fault(f'{path}:{number}: another wording, but no route before it')
+            kind = 'names' if line.startswith('~~') else 'rewordings'
+            sets[-1][1][-1][kind].append(line.lstrip('~').strip())
         elif in_routes and line.strip():
             name, found, description = line.partition(': ')
             if not found:
                 raise Fault(f'{path}:{number}: no "name: description"')
-            sets[-1][1].append({'name': name, 'description': description})
+            sets[-1][1].append({'name': name, 'description': description, 'rewordings': [], 'names': []})
         elif not in_routes:
             text.append(line)
     end()

@@ -770,14 +770,20 @@ def load_authored():
     return lines
 
 
+# Files of data/authored/*.txt by their first letter: those written to be hard. The others are plain requests.
+SUBTLE = 'abcde'
+
+
 def load_newer():
     """The lines of data/authored/*.txt: all for training, but for about every eighth set, which is for validation."""
     lines = []
     for p in sorted((HERE / 'authored').glob('*.txt')):
         for name, routes, items in authored_files.read_sets(p):
             kept = int(hashlib.md5(name.encode()).hexdigest(), 16) % 8 == 0
+            shown = [{'name': r['name'], 'description': r['description']} for r in routes] if kept else routes
             for label, conversation in items:
-                lines.append({'group': name, 'routes': routes, 'conversation': conversation, 'route': label, 'source': f'authored-{p.stem}',
+                lines.append({'group': name, 'routes': shown, 'conversation': conversation, 'route': label, 'source': f'authored-{p.stem}',
+                              'part': 'authored' if p.stem[0] in SUBTLE else 'plain',
                               'split': 'validation' if kept else 'train'})
     return lines
 
@@ -802,6 +808,7 @@ def authored_group(lines, rng, phrases, closings, extra, most=6):
         names = {r['name'].lower() for r in shown}
         shown += [r for r in rng.sample(extra, rng.choice([1, 1, 2])) if r['name'].lower() not in names]
     rng.shuffle(shown)
+    wordings = reworded(shown, rng)
     form = rng.choice(['{d}'] * 11 + ['{d}.', '{u}', '{n}: {u}', 'Use for: {u}', 'Requests of this kind: {u}', 'Topics: {u}', 'User intent: {u}', '{d} ({n})'])
     if rng.random() < .02:
         form = '{n}'
@@ -815,8 +822,8 @@ def authored_group(lines, rng, phrases, closings, extra, most=6):
 
     def described(r):
         if not words_of(r['name']):
-            return r['description']
-        plain = r['description'].rstrip('.')
+            return wordings[r['name']]
+        plain = wordings[r['name']].rstrip('.')
         return form.format(d=plain, u=uncap(plain), n=cap(' '.join(words_of(r['name'])).lower()))
     return {'routes': [{'name': ren.get(r['name'], r['name']), 'description': described(r)} for r in shown], 'items': items}
 
@@ -826,10 +833,19 @@ def is_open(route):
     return CATCH_ALL.search(' '.join(words_of(route['name'])) + ' ' + route['description'])
 
 
+def reworded(routes, rng):
+    """-> {name: one of the route's descriptions}: the first of all, the same one of all, or any of each."""
+    kind, at = rng.random(), rng.randrange(3)
+    pick = (lambda _: 0) if kind < .3 else (lambda n: at % n) if kind < .65 else rng.randrange
+    return {r['name']: [r['description'], *r.get('rewordings', [])][pick(1 + len(r.get('rewordings', [])))] for r in routes}
+
+
 def renamed(routes, form, rng):
-    """-> {name: another one}: restyled or opaque; empty for most sets."""
+    """-> {name: another one}: restyled, the route's other name or opaque; empty for most sets."""
     v = rng.random()
     ren = {}
+    if v > .75:
+        ren = {r['name']: rng.choice(r['names']) for r in routes if r.get('names')}
     if v < .25:
         st = rng.choice(['snake', 'kebab', 'camel', 'plain', 'pascal'])
         ren = {r['name']: style_name(r['name'], st) for r in routes if words_of(r['name'])}
@@ -838,7 +854,7 @@ def renamed(routes, form, rng):
         idx = list(range(len(routes)))
         rng.shuffle(idx)
         ren = {r['name']: f(i) for r, i in zip(routes, idx)}
-    return ren if len(set(ren.values())) == len(ren) else {}
+    return ren if len({ren.get(r['name'], r['name']) for r in routes}) == len(routes) else {}
 
 
 def varied(x, peers, rng, phrases, closings, open_set):
@@ -913,7 +929,7 @@ def main():
     ap.add_argument('--groups', type=int, default=24000)
     ap.add_argument('--test', type=int, default=500)
     ap.add_argument('--seed', type=int, default=7)
-    ap.add_argument('--authored-share', type=float, default=.45)
+    ap.add_argument('--authored-share', type=float, default=1.0)
     ap.add_argument('--samples', type=int, default=10)
     a = ap.parse_args()
     out = Path(a.out)
@@ -1113,7 +1129,9 @@ def main():
             return oos_example(next(oos_v, None) or rng_v.choice(oos_val), rng_v.choice([wv, wm]), rng_v)
         return arena_example(rng_v.choice(arena_val), [R[k] for k in val_clinc], rng_v)
     validation['oos'] = suite(None, 200, make_oos_val)
-    validation['authored'] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in newer if x['split'] == 'validation']
+    for part in ('authored', 'plain'):
+        validation[part] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in newer
+                            if x['split'] == 'validation' and x['part'] == part]
 
     # --- training
     banned |= {key_of(x) for L in validation.values() for x in L}

@@ -33,11 +33,15 @@ def accuracy(model, groups):
     return sum(int(row.argmax()) == label for row, label in scored) / max(1, len(scored))
 
 
-def figures(scored, temperature=1.0, bins=15):
+def figures(scored, temperature=1.0):
     """What the module's docstring names, of [(logits, label)...]."""
     said = [((row / temperature).softmax(0), label) for row, label in scored]
-    rows = [(float(p.max()), int(p.argmax()) == label, int(p.argmax()) == len(p) - 1, label == len(p) - 1) for p, label in said]
-    share = lambda hits, of: sum(hits) / max(1, len(of))
+    return summary([(float(p.max()), int(p.argmax()) == label, int(p.argmax()) == len(p) - 1, label == len(p) - 1) for p, label in said])
+
+
+def summary(rows, bins=15):
+    """The same of [(confidence, right?, said `other`?, is `other`?)...]."""
+    share = lambda hits, of: sum(hits) / len(of) if of else None
     error = 0.0
     for b in range(bins):
         mine = [r for r in rows if b < r[0] * bins <= b + 1]
@@ -60,7 +64,7 @@ def fit_temperature(scored):
 
 
 def show(name, scored, temperature=1.0):
-    print(f'{name:16}', ' '.join(f'{k} {v:.3f}' if isinstance(v, float) else f'{k} {v}' for k, v in figures(scored, temperature).items()), flush=True)
+    print(f'{name:16}', ' '.join(f'{k} {v:.3f}' if isinstance(v, float) else f'{k} {v if v is not None else "–"}' for k, v in figures(scored, temperature).items()), flush=True)
 
 
 def main():

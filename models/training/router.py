@@ -51,22 +51,30 @@ class Router(torch.nn.Module):
             start = end
         return torch.stack(rows)
 
-    def logits(self, groups):
-        """Groups -> a matrix (conversations, routes + 1) each: the routes in their order, then `other`."""
+    def vectors(self, groups):
+        """Groups -> {token ids of a query or a route, as a tuple: its vector}."""
         routes = {tuple(t): None for g in groups for t in g['routes']}
         queries = {tuple(i['query']): None for g in groups for i in g['items']}
         texts = list({**routes, **queries})
-        vectors = self.embed(texts)
-        at = {t: i for i, t in enumerate(texts)}
+        return dict(zip(texts, self.embed(texts)))
+
+    def logits(self, groups, vectors=None):
+        """Groups -> a matrix (conversations, routes + 1) each: the routes in their order, then `other`."""
+        at = vectors or self.vectors(groups)
         scale, directions = self.head['scale'].exp(), F.normalize(self.head['directions'], dim=-1)
         out = []
         for g in groups:
-            q = vectors[[at[tuple(i['query'])] for i in g['items']]]
-            r = vectors[[at[tuple(t)] for t in g['routes']]]
+            q = torch.stack([at[tuple(i['query'])] for i in g['items']])
+            r = torch.stack([at[tuple(t)] for t in g['routes']])
             near = scale * q @ directions.T + self.head['offsets']
             other = torch.logsumexp(torch.cat([near, self.head['bias'].expand(len(q), 1)], 1), 1, keepdim=True)
             out.append(torch.cat([scale * q @ r.T, other], 1))
         return out
+
+    def freeze(self, layers):
+        """Leaves the embeddings of words and the first layers as they are."""
+        for part in [self.encoder.embeddings, *self.encoder.encoder.layer[:layers]]:
+            part.requires_grad_(False)
 
     def save(self, folder):
         self.encoder.save_pretrained(folder)

@@ -22,6 +22,8 @@ from evaluate import accuracy
 from router import Router, read
 
 WARM_UP = 30
+# Cosine of two routes from which on they may mean the same.
+NEAR = 0.6
 
 
 def parse():
@@ -31,6 +33,8 @@ def parse():
     p.add_argument('--examples', type=int, default=200_000, help='conversations to see in all')
     p.add_argument('--batch', type=int, default=16, help='groups in a step')
     p.add_argument('--lr', type=float, default=1.5e-4)
+    p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
+    p.add_argument('--contrast', type=float, default=0.0, help='weight of telling the right route from those of the other groups of a step')
     p.add_argument('--margin', type=float, default=0.0, help='taken from the cosine of the right route in training')
     p.add_argument('--smoothing', type=float, default=0.02)
     p.add_argument('--averaging', type=float, default=0.995, help='decay of the running mean of the weights, a step')
@@ -40,18 +44,33 @@ def parse():
     return p.parse_args()
 
 
-def loss_of(model, groups, smoothing, margin):
+def loss_of(model, groups, a):
     """Mean over the conversations of a batch, and how many were right."""
     total, right, count = 0.0, 0, 0
-    for matrix, group in zip(model.logits(groups), groups):
+    vectors = model.vectors(groups)
+    for matrix, group in zip(model.logits(groups, vectors), groups):
         labels = torch.tensor([i['label'] for i in group['items']], device=matrix.device)
         right += int((matrix.argmax(1) == labels).sum())
-        if margin:
+        if a.margin:
             is_route = (labels < matrix.shape[1] - 1).float()
-            matrix = matrix - F.one_hot(labels, matrix.shape[1]) * (margin * model.head['scale'].exp().detach() * is_route)[:, None]
-        total = total + F.cross_entropy(matrix.float(), labels, label_smoothing=smoothing, reduction='sum')
+            matrix = matrix - F.one_hot(labels, matrix.shape[1]) * (a.margin * model.head['scale'].exp().detach() * is_route)[:, None]
+        total = total + F.cross_entropy(matrix.float(), labels, label_smoothing=a.smoothing, reduction='sum')
         count += len(labels)
-    return total / count, right, count
+    loss = total / count
+    return (loss + a.contrast * contrast_of(model, groups, vectors) if a.contrast else loss), right, count
+
+
+def contrast_of(model, groups, vectors):
+    """Cross-entropy of the right route among the routes of the whole batch. Those that are near it may be right as well: left out."""
+    routes = list({tuple(t): None for g in groups for t in g['routes']})
+    index = {t: i for i, t in enumerate(routes)}
+    pairs = [(vectors[tuple(i['query'])], index[tuple(g['routes'][i['label']])]) for g in groups for i in g['items'] if i['label'] < len(g['routes'])]
+    queries, labels = torch.stack([q for q, _ in pairs]), torch.tensor([at for _, at in pairs], device=model.device)
+    rows = torch.stack([vectors[t] for t in routes])
+    near = (rows @ rows.T).detach()[labels] > NEAR
+    near[torch.arange(len(labels)), labels] = False
+    scores = (model.head['scale'].exp() * queries @ rows.T).masked_fill(near, float('-inf'))
+    return F.cross_entropy(scores.float(), labels)
 
 
 def main():
@@ -60,6 +79,8 @@ def main():
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model = Router(a.base).to(device).train()
     mean = copy.deepcopy(model).eval()
+    if a.frozen:
+        model.freeze(a.frozen)
     data = read(a.data)
     per_group = sum(len(g['items']) for g in data) / len(data)
     steps = math.ceil(a.examples / (a.batch * per_group))
@@ -94,7 +115,7 @@ def main():
             order = random.sample(range(len(data)), len(data))
         batch = [data[order.pop()] for _ in range(a.batch)]
         with torch.autocast(device, dtype=torch.bfloat16):
-            loss, right, count = loss_of(model, batch, a.smoothing, a.margin)
+            loss, right, count = loss_of(model, batch, a)
         loss.backward(), torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0), optimizer.step(), optimizer.zero_grad(set_to_none=True)
         step, seen = step + 1, seen + count
         decay = min(a.averaging, step / (step + 10))
