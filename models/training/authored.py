@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads the route sets and conversations in data/authored/*.txt, which people wrote.
+"""Reads the route sets and conversations in data/authored/*.txt, which were written one by one.
 
     python3 authored.py FILE...     checks files and counts what is in them; exit 1 if anything is wrong
 

@@ -15,7 +15,7 @@ Held out for the tests, never trained on: all of BANKING77 and HWU64 (routes and
 route sets, whole, and every utterance that ends a test conversation.
 Held out of the training sets for validation, with their routes: CLINC150's domain `auto_and_commute` (val_clinc), HINT3's mattress
 shop (val_shop), SGD's RideSharing, Alarm and Calendar (val_sgd), about every eighth of the newer authored route sets
-(val_authored), and out-of-scope utterances (val_oos). Every choice (model, hyper-parameter, temperature) is made on these.
+(val_authored: those written to be hard; val_plain: the others), and out-of-scope utterances (val_oos). Every choice (model, hyper-parameter, temperature) is made on these.
 
 Suites: banking77, hwu64, clinc_unseen (domains banking and work), sgd_unseen (services not in training), oos (always
 "other"), authored (held-out authored sets), mtbench (80 questions by category), clinc_seen (training's routes, new utterances).

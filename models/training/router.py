@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel
 
+# [CLS] and [SEP] of BERT's own vocabulary; a configuration that names others has them as its beginning and end.
 CLS, SEP = 101, 102
 
 
@@ -14,16 +15,18 @@ class Router(torch.nn.Module):
     """Bi-encoder: logit of a route = scale * cos(query, route); logit of `other` = logsumexp(bias, scale * cos(query, o_k) + offset_k)
     over K learned directions o_k. Texts come as token ids (tokens.mjs), so that there is no second way to make them."""
 
-    def __init__(self, folder, directions=16):
+    def __init__(self, folder, directions=16, scale=20.0, bias=4.0):
         super().__init__()
         self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa')
         for module in self.encoder.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
-        width = self.encoder.config.hidden_size
+        config = self.encoder.config
+        width = config.hidden_size
+        self.frame = (CLS, SEP) if config.bos_token_id is None else (config.bos_token_id, config.eos_token_id)
         self.head = torch.nn.ParameterDict({
-            'directions': torch.nn.Parameter(torch.randn(directions, width) * 0.05), 'offsets': torch.nn.Parameter(torch.full((directions,), -2.0)),
-            'scale': torch.nn.Parameter(torch.tensor(math.log(20.0))), 'bias': torch.nn.Parameter(torch.tensor(4.0))})
+            'directions': torch.nn.Parameter(torch.randn(directions, width) * 0.05), 'offsets': torch.nn.Parameter(torch.full((directions,), bias - 6.0)),
+            'scale': torch.nn.Parameter(torch.tensor(math.log(scale))), 'bias': torch.nn.Parameter(torch.tensor(float(bias)))})
         stored = Path(folder) / 'head.pt'
         if stored.exists():
             self.head.load_state_dict(torch.load(stored))
@@ -41,7 +44,7 @@ class Router(torch.nn.Module):
             while end < len(order) and (end + 1 - start) * (len(texts[order[end]]) + 2) <= most_tokens:
                 end += 1
             part, longest = order[start:end], len(texts[order[end - 1]]) + 2
-            framed = [[CLS, *texts[i], SEP] for i in part]
+            framed = [[self.frame[0], *texts[i], self.frame[1]] for i in part]
             ids = torch.tensor([t + [0] * (longest - len(t)) for t in framed], device=self.device)
             mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t in framed], device=self.device)
             hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()

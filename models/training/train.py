@@ -36,6 +36,8 @@ def parse():
     p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
     p.add_argument('--contrast', type=float, default=0.0, help='weight of telling the right route from those of the other groups of a step')
     p.add_argument('--margin', type=float, default=0.0, help='taken from the cosine of the right route in training')
+    p.add_argument('--scale', type=float, default=20.0, help='of the cosines, at the start')
+    p.add_argument('--bias', type=float, default=4.0, help='logit of `other`, at the start')
     p.add_argument('--smoothing', type=float, default=0.02)
     p.add_argument('--averaging', type=float, default=0.995, help='decay of the running mean of the weights, a step')
     p.add_argument('--checkpoint', type=float, default=8, help='minutes between checkpoints')
@@ -77,7 +79,7 @@ def main():
     a = parse()
     torch.set_num_threads(a.threads), random.seed(a.seed), torch.manual_seed(a.seed)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    model = Router(a.base).to(device).train()
+    model = Router(a.base, scale=a.scale, bias=a.bias).to(device).train()
     mean = copy.deepcopy(model).eval()
     if a.frozen:
         model.freeze(a.frozen)

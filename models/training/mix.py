@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Averages the weights of runs that began from the same ones, and, if it is named, of the base.
+
+    python3 mix.py OUT_FOLDER FOLDER[=weight]... [--head mean|first]
+
+--head first: directions and offsets of the first folder. Runs whose heads began at random have others that do not correspond.
+"""
+import argparse
+from pathlib import Path
+
+import torch
+
+from router import Router
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('out'), p.add_argument('folders', nargs='+'), p.add_argument('--head', choices=['mean', 'first'], default='mean')
+    a = p.parse_args()
+    parts = [(folder, float(weight or 1)) for folder, _, weight in (f.partition('=') for f in a.folders)]
+    models = [Router(folder) for folder, _ in parts]
+    trained = [(Path(folder) / 'head.pt').exists() for folder, _ in parts]
+    mixed = Router(parts[0][0])
+    with torch.no_grad():
+        for name, kept in mixed.state_dict().items():
+            if a.head == 'first' and name in ('head.directions', 'head.offsets'):
+                continue
+            used = [(model.state_dict()[name], weight) for model, (_, weight), has_head in zip(models, parts, trained) if has_head or not name.startswith('head.')]
+            if kept.is_floating_point():
+                kept.copy_(sum(tensor * weight for tensor, weight in used) / sum(weight for _, weight in used))
+    Path(a.out).mkdir(parents=True, exist_ok=True)
+    mixed.save(a.out)
+
+
+if __name__ == '__main__':
+    main()
