@@ -31,6 +31,8 @@ def read_sets(path):
             end()
             sets.append((line[3:].strip(), [], []))
             in_routes = True
+        elif line.strip() and not sets:
+            raise Fault(f'{path}:{number}: text before the first set')
         elif line.startswith('%%'):
             end()
             in_routes = False
@@ -43,7 +45,7 @@ def read_sets(path):
             sets[-1][1][-1][kind].append(line.lstrip('~').strip())
         elif in_routes and line.strip():
             name, found, description = line.partition(': ')
-            if not found:
+            if not found or not description.strip():
                 raise Fault(f'{path}:{number}: no "name: description"')
             sets[-1][1].append({'name': name, 'description': description, 'rewordings': [], 'names': []})
         elif not in_routes:
@@ -59,7 +61,7 @@ def read_sets(path):
 
 def conversation(text, where):
     """The text of one -> its messages."""
-    if not text.startswith('U> '):
+    if not re.match('[UA]> ', text):
         messages = [['user', text]]
     else:
         messages = []

@@ -1133,6 +1133,10 @@ def main():
         validation[part] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in newer
                             if x['split'] == 'validation' and x['part'] == part]
 
+    for part in ('authored', 'plain'):
+        for x in validation[part]:
+            check(x)
+
     # --- training
     banned |= {key_of(x) for L in validation.values() for x in L}
     sets = sorted(peers)

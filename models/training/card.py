@@ -9,6 +9,7 @@ DATA: what build_data.py wrote, for --untrained with the .tokens beside it. The 
 """
 import argparse
 import json
+import math
 import subprocess
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def untrained(model, path):
             for item in g['items']:
                 best, index = (routes @ at[tuple(item['query'])]).max(0)
                 rows.append((float(best), int(index) == item['label'], item['label'] == len(g['routes'])))
-    return max(sum(right if cosine >= t else other for cosine, right, other in rows) / len(rows) for t in [-1, *sorted(r[0] for r in rows)])
+    return max(sum(right if cosine >= t else other for cosine, right, other in rows) / len(rows) for t in [*sorted(r[0] for r in rows), math.inf])
 
 
 def answered(path, data):
@@ -58,6 +59,9 @@ def answered(path, data):
     labels, rows = {suite: [json.loads(line)['route'] for line in open(data / f'test_{suite}.jsonl', encoding='utf-8')] for suite in SUITES}, {}
     for line in open(path, encoding='utf-8'):
         answer = json.loads(line)
+        if 'ranking' not in answer:
+            print('no answer:', answer['id'])
+            continue
         suite, index = answer['id'].split(':')
         label = labels[suite][int(index)]
         best = answer['ranking'][0]

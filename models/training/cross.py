@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from transformers import AutoModel
 
 from evaluate import outputs
-from router import CLS, SEP, Router, read
+from router import Router, at_temperature, frame_of, read
 
 OTHERS = 4
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -27,6 +27,7 @@ class Cross(torch.nn.Module):
         super().__init__()
         self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa')
         width = self.encoder.config.hidden_size
+        self.frame = frame_of(self.encoder.config)
         self.dense, self.out = torch.nn.Linear(width, width), torch.nn.Linear(width, 1)
         self.other = torch.nn.Parameter(torch.zeros(()))
         for module in self.encoder.modules():
@@ -35,7 +36,8 @@ class Cross(torch.nn.Module):
 
     def scores(self, pairs, most_tokens=900):
         """[(tokens of a conversation, tokens of a route)...] -> their scores (n)."""
-        texts = [[CLS, *query, SEP, *route, SEP] for query, route in pairs]
+        before, behind = self.frame
+        texts = [[before, *query, behind, *route, behind] for query, route in pairs]
         order, rows, start = sorted(range(len(texts)), key=lambda i: len(texts[i])), [None] * len(texts), 0
         while start < len(order):
             end = start + 1
@@ -68,12 +70,13 @@ def draw(group, rng):
 
 @torch.no_grad()
 def judge(model, first, groups):
-    """Accuracy alone, and by the weight of the cross-encoder's log-probabilities among the first stage's three best."""
+    """Accuracy alone, and by the weight of the cross-encoder's log-probabilities among the three routes that the first stage likes best, and `other`."""
     right, count = [0] * (len(WEIGHTS) + 1), 0
     stages = iter(outputs(first, groups))
     for group in groups:
         for item in group['items']:
-            bi, label = next(stages)
+            routes, other, label = next(stages)
+            bi = at_temperature(routes, other, 1.0)[0]
             with torch.autocast('cpu', dtype=torch.bfloat16):
                 cross = model.logits([(item['query'], group['routes'])])[0].float()
             best = set(bi[:-1].topk(min(3, len(bi) - 1)).indices.tolist()) | {len(bi) - 1}

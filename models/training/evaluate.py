@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Scores a trained router, in float32, on files of tokens.mjs, and fits its temperature.
 
-    python3 evaluate.py FOLDER FILE.tokens... [--temperature]
+    python3 evaluate.py FOLDER FILE.tokens... [--calibrated OUT_FOLDER]
 
-Prints accuracy, precision and recall of `other`, expected calibration error (15 bins) and the error rate on either side of a
-confidence of 0.5. With --temperature: fits one temperature on all the files together, shows the figures with it, and divides the
-head by it, so that the model that is exported is calibrated.
+Prints accuracy, precision and recall of `other`, expected calibration error (10 bins, as the tool) and the error rate on either side of a
+confidence of 0.5. With --calibrated: fits one temperature on all the files, each of the same weight, shows the figures with it, and writes
+the router with its head divided by it.
 """
 import argparse
 import math
@@ -14,32 +14,32 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from router import Router, read
+from router import Router, at_temperature, read
 
 
 @torch.no_grad()
 def outputs(model, groups, at_once=32):
-    """-> [(logits of the routes and `other`, label)...], one a conversation."""
+    """-> [(logits of the routes (1, n), what `other` is summed of (1, K + 1), label)...], one a conversation."""
     out = []
     for start in range(0, len(groups), at_once):
         part = groups[start:start + at_once]
-        for matrix, group in zip(model.logits(part), part):
-            out += [(row.float().cpu(), item['label']) for row, item in zip(matrix, group['items'])]
+        for (routes, other), group in zip(model.parts(part), part):
+            out += [(routes[i:i + 1].cpu(), other[i:i + 1].cpu(), item['label']) for i, item in enumerate(group['items'])]
     return out
 
 
 def accuracy(model, groups):
     scored = outputs(model, groups)
-    return sum(int(row.argmax()) == label for row, label in scored) / max(1, len(scored))
+    return sum(int(at_temperature(r, o, 1.0).argmax()) == label for r, o, label in scored) / max(1, len(scored))
 
 
 def figures(scored, temperature=1.0):
-    """What the module's docstring names, of [(logits, label)...]."""
-    said = [((row / temperature).softmax(0), label) for row, label in scored]
+    """What the module's docstring names, of what outputs() gives."""
+    said = [(at_temperature(r, o, temperature)[0].softmax(0), label) for r, o, label in scored]
     return summary([(float(p.max()), int(p.argmax()) == label, int(p.argmax()) == len(p) - 1, label == len(p) - 1) for p, label in said])
 
 
-def summary(rows, bins=15):
+def summary(rows, bins=10):
     """The same of [(confidence, right?, said `other`?, is `other`?)...]."""
     share = lambda hits, of: sum(hits) / len(of) if of else None
     error = 0.0
@@ -53,11 +53,12 @@ def summary(rows, bins=15):
             'errors < 0.5': share([not r[1] for r in low], low), 'errors >= 0.5': share([not r[1] for r in high], high), 'share < 0.5': len(low) / len(rows)}
 
 
-def fit_temperature(scored):
-    """The temperature of the least negative log-likelihood, by golden-section search."""
-    loss = lambda t: sum(float(F.cross_entropy((row / t)[None], torch.tensor([label]))) for row, label in scored)
+def fit_temperature(files):
+    """The temperature of the least negative log-likelihood, by golden-section search. files: what outputs() gives, of each."""
+    def loss(t):
+        return sum(sum(float(F.cross_entropy(at_temperature(r, o, t), torch.tensor([label]))) for r, o, label in scored) / len(scored) for scored in files)
     low, high, ratio = 0.3, 3.0, (math.sqrt(5) - 1) / 2
-    for _ in range(40):
+    for _ in range(16):
         a, b = high - ratio * (high - low), low + ratio * (high - low)
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return (low + high) / 2
@@ -69,26 +70,23 @@ def show(name, scored, temperature=1.0):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('folder'), p.add_argument('files', nargs='+'), p.add_argument('--temperature', action='store_true')
+    p.add_argument('folder'), p.add_argument('files', nargs='+'), p.add_argument('--calibrated')
     a = p.parse_args()
     model = Router(a.folder).eval()
-    all_scored, accuracies = [], []
-    for path in a.files:
-        scored = outputs(model, read(path))
-        show(Path(path).name.removesuffix('.tokens'), scored)
-        all_scored += scored
-        accuracies.append(figures(scored)['accuracy'])
-    print(f'macro {sum(accuracies) / len(accuracies):.4f}')
-    if a.temperature:
-        t = fit_temperature(all_scored)
+    scored = {Path(path).name.removesuffix('.tokens'): outputs(model, read(path)) for path in a.files}
+    for name, rows in scored.items():
+        show(name, rows)
+    print(f'macro {sum(figures(rows)["accuracy"] for rows in scored.values()) / len(scored):.4f}')
+    if a.calibrated:
+        t = fit_temperature(list(scored.values()))
         print(f'temperature {t:.3f}')
-        show('all, before', all_scored)
-        show('all, with it', all_scored, t)
-        with torch.no_grad():
-            model.head['scale'] -= math.log(t)
-            model.head['bias'] /= t
-            model.head['offsets'] /= t
-        model.save(a.folder)
+        for name, rows in scored.items():
+            show(name, rows, t)
+        show('all', [row for rows in scored.values() for row in rows])
+        show('all, divided', [row for rows in scored.values() for row in rows], t)
+        model.divide(t)
+        Path(a.calibrated).mkdir(parents=True, exist_ok=True)
+        model.save(a.calibrated)
 
 
 if __name__ == '__main__':

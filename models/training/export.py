@@ -57,6 +57,21 @@ def write_head(writer, head):
     writer.add_array('arch_route.other.offsets', [float(x) for x in head['offsets']])
 
 
+def write_tensors(writer, model, kind):
+    """The weights of a BERT, matrices in `kind`."""
+    names = dict(OUTER)
+    for i in range(model.config.num_hidden_layers):
+        names.update({f'encoder.layer.{i}.{theirs}': f'blk.{i}.{ours}' for theirs, ours in INNER.items()})
+    for key, tensor in model.state_dict().items():
+        base, suffix = key.rsplit('.', 1)
+        if base not in names:
+            print('left out:', key)
+            continue
+        values = tensor.float().numpy()
+        as_type = kind if values.ndim == 2 and base not in WHOLE else GGMLQuantizationType.F32
+        writer.add_tensor(f'{names[base]}.{suffix}', gguf.quants.quantize(values, as_type), raw_dtype=as_type)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('folder'), p.add_argument('out'), p.add_argument('--vocabulary', required=True), p.add_argument('--type', default='Q8_0')
@@ -74,17 +89,7 @@ def main():
     head = Path(a.folder) / 'head.pt'
     if head.exists():
         write_head(w, torch.load(head))
-    names = dict(OUTER)
-    for i in range(c.num_hidden_layers):
-        names.update({f'encoder.layer.{i}.{theirs}': f'blk.{i}.{ours}' for theirs, ours in INNER.items()})
-    for key, tensor in model.state_dict().items():
-        base, suffix = key.rsplit('.', 1)
-        if base not in names:
-            print('left out:', key)
-            continue
-        values = tensor.float().numpy()
-        as_type = kind if values.ndim == 2 and base not in WHOLE else GGMLQuantizationType.F32
-        w.add_tensor(f'{names[base]}.{suffix}', gguf.quants.quantize(values, as_type), raw_dtype=as_type)
+    write_tensors(w, model, kind)
     w.write_header_to_file(), w.write_kv_data_to_file(), w.write_tensors_to_file(), w.close()
 
 

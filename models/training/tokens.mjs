@@ -11,6 +11,11 @@ import { queryTokens, routeTokens } from "../../dist/engine/encoder-text.js";
 
 const [modelPath, input, output] = process.argv.slice(2);
 const { llama, model } = await load({ modelPath, gpu: "off", threads: 1 });
+function labelOf(names, route) {
+  const label = route === "other" ? names.length : names.indexOf(route);
+  if (label < 0) throw new Error(`${input}: no route ${route}`);
+  return label;
+}
 const tokenize = (text) => model.tokenize(text, false);
 const out = createWriteStream(output);
 for await (const line of createInterface({ input: createReadStream(input) })) {
@@ -20,7 +25,7 @@ for await (const line of createInterface({ input: createReadStream(input) })) {
     routes: routes.map((route) => routeTokens(route, tokenize).tokens),
     items: (items ?? [single]).map(({ conversation, route, source }) => ({
       query: queryTokens(conversation, tokenize).tokens,
-      label: route === "other" ? names.length : names.indexOf(route),
+      label: labelOf(names, route),
       source,
     })),
   });

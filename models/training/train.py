@@ -67,71 +67,96 @@ def contrast_of(model, groups, vectors):
     routes = list({tuple(t): None for g in groups for t in g['routes']})
     index = {t: i for i, t in enumerate(routes)}
     pairs = [(vectors[tuple(i['query'])], index[tuple(g['routes'][i['label']])]) for g in groups for i in g['items'] if i['label'] < len(g['routes'])]
+    if not pairs:
+        return torch.zeros((), device=model.device)
     queries, labels = torch.stack([q for q, _ in pairs]), torch.tensor([at for _, at in pairs], device=model.device)
     rows = torch.stack([vectors[t] for t in routes])
-    near = (rows @ rows.T).detach()[labels] > NEAR
-    near[torch.arange(len(labels)), labels] = False
-    scores = (model.head['scale'].exp() * queries @ rows.T).masked_fill(near, float('-inf'))
-    return F.cross_entropy(scores.float(), labels)
+    with torch.autocast(model.device.type, enabled=False):
+        near = (rows @ rows.T).detach()[labels] > NEAR
+        near[torch.arange(len(labels)), labels] = False
+        scores = (model.head['scale'].exp() * queries @ rows.T).masked_fill(near, float('-inf'))
+    return F.cross_entropy(scores, labels)
+
+
+class Run:
+    """A router in training, the running mean of its weights, and where in the data it is: all that a checkpoint holds."""
+
+    def __init__(self, a, data):
+        self.device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.model = Router(a.base, scale=a.scale, bias=a.bias).to(self.device).train()
+        self.model.check(data)
+        self.mean = copy.deepcopy(self.model).eval()
+        if a.frozen:
+            self.model.freeze(a.frozen)
+        self.optimizer = torch.optim.AdamW([
+            {'params': self.model.encoder.parameters(), 'lr': a.lr, 'weight_decay': 0.01, 'peak': a.lr},
+            {'params': self.model.head.parameters(), 'lr': a.lr * 20, 'weight_decay': 0.0, 'peak': a.lr * 20}])
+        self.a, self.data, self.step, self.order = a, data, 0, []
+        self.steps = math.ceil(a.examples / (a.batch * sum(len(g['items']) for g in data) / len(data)))
+        self.course = {k: v for k, v in vars(a).items() if k not in ('out', 'validation', 'checkpoint', 'threads')} | {'groups': len(data)}
+        self.path = Path(a.out) / 'checkpoint.pt'
+
+    def restore(self):
+        if not self.path.exists():
+            return
+        state = torch.load(self.path, weights_only=False, map_location=self.device)
+        if state['course'] != self.course:
+            raise SystemExit(f'{self.path} was begun with other arguments: {state["course"]}')
+        self.model.load_state_dict(state['model']), self.mean.load_state_dict(state['mean']), self.optimizer.load_state_dict(state['optimizer'])
+        self.step, self.order = state['step'], state['order']
+        random.setstate(state['random'])
+        print(f'goes on at step {self.step} of {self.steps}', flush=True)
+
+    def save(self):
+        state = {'course': self.course, 'model': self.model.state_dict(), 'mean': self.mean.state_dict(), 'optimizer': self.optimizer.state_dict(),
+                 'step': self.step, 'order': self.order, 'random': random.getstate()}
+        torch.save(state, self.path.with_suffix('.tmp'))
+        # First the weights: a finished checkpoint must not stand beside unfinished ones.
+        self.mean.save(self.a.out)
+        os.replace(self.path.with_suffix('.tmp'), self.path)
+
+    def advance(self):
+        """One step -> (loss, how many conversations, how many were right)."""
+        factor = min(1, (self.step + 1) / WARM_UP) * (0.97 * 0.5 * (1 + math.cos(math.pi * self.step / self.steps)) + 0.03)
+        for group in self.optimizer.param_groups:
+            group['lr'] = group['peak'] * factor
+        if len(self.order) < self.a.batch:
+            self.order = random.sample(range(len(self.data)), len(self.data))
+        batch = [self.data[i] for i in self.order[-self.a.batch:]]
+        del self.order[-self.a.batch:]
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            loss, right, count = loss_of(self.model, batch, self.a)
+        loss.backward(), torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step(), self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        decay = min(self.a.averaging, self.step / (self.step + 10))
+        with torch.no_grad():
+            for kept, trained in zip(self.mean.parameters(), self.model.parameters()):
+                kept.lerp_(trained, 1 - decay)
+        return float(loss.detach()), count, right
 
 
 def main():
     a = parse()
     torch.set_num_threads(a.threads), random.seed(a.seed), torch.manual_seed(a.seed)
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    model = Router(a.base, scale=a.scale, bias=a.bias).to(device).train()
-    mean = copy.deepcopy(model).eval()
-    if a.frozen:
-        model.freeze(a.frozen)
-    data = read(a.data)
-    per_group = sum(len(g['items']) for g in data) / len(data)
-    steps = math.ceil(a.examples / (a.batch * per_group))
-    optimizer = torch.optim.AdamW([
-        {'params': model.encoder.parameters(), 'lr': a.lr, 'weight_decay': 0.01, 'peak': a.lr},
-        {'params': model.head.parameters(), 'lr': a.lr * 20, 'weight_decay': 0.0, 'peak': a.lr * 20}])
-    step, order = 0, []
     Path(a.out).mkdir(parents=True, exist_ok=True)
-    checkpoint = Path(a.out) / 'checkpoint.pt'
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False, map_location=device)
-        model.load_state_dict(state['model']), mean.load_state_dict(state['mean']), optimizer.load_state_dict(state['optimizer'])
-        step, order = state['step'], state['order']
-        random.setstate(state['random'])
-        print(f'goes on at step {step} of {steps}', flush=True)
-
-    def save():
-        state = {'model': model.state_dict(), 'mean': mean.state_dict(), 'optimizer': optimizer.state_dict(),
-                 'step': step, 'order': order, 'random': random.getstate()}
-        torch.save(state, checkpoint.with_suffix('.tmp'))
-        os.replace(checkpoint.with_suffix('.tmp'), checkpoint)
-        mean.save(a.out)
-
+    run = Run(a, read(a.data))
+    run.restore()
     validation = {Path(path).name.removesuffix('.tokens'): read(path) for path in a.validation}
     started = saved = time.time()
-    window, seen = [0.0, 0, 0], 0
-    while step < steps:
-        factor = min(1, (step + 1) / WARM_UP) * (0.97 * 0.5 * (1 + math.cos(math.pi * step / steps)) + 0.03)
-        for group in optimizer.param_groups:
-            group['lr'] = group['peak'] * factor
-        if len(order) < a.batch:
-            order = random.sample(range(len(data)), len(data))
-        batch = [data[order.pop()] for _ in range(a.batch)]
-        with torch.autocast(device, dtype=torch.bfloat16):
-            loss, right, count = loss_of(model, batch, a)
-        loss.backward(), torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0), optimizer.step(), optimizer.zero_grad(set_to_none=True)
-        step, seen = step + 1, seen + count
-        decay = min(a.averaging, step / (step + 10))
-        with torch.no_grad():
-            for kept, trained in zip(mean.parameters(), model.parameters()):
-                kept.lerp_(trained, 1 - decay)
-        window = [window[0] + float(loss.detach()) * count, window[1] + right, window[2] + count]
-        if step % 25 == 0:
-            print(f'step {step}/{steps} loss {window[0] / window[2]:.3f} accuracy {window[1] / window[2]:.3f} {seen / (time.time() - started):.1f}/s', flush=True)
-            window = [0.0, 0, 0]
-        if time.time() - saved > a.checkpoint * 60 or step == steps:
-            save()
+    window, seen = [], 0
+    while run.step < run.steps:
+        window.append(run.advance())
+        seen += window[-1][1]
+        if run.step % 25 == 0:
+            count = sum(n for _, n, _ in window)
+            print(f'step {run.step}/{run.steps} loss {sum(loss * n for loss, n, _ in window) / count:.3f} accuracy {sum(r for *_, r in window) / count:.3f} '
+                  f'{seen / (time.time() - started):.1f}/s', flush=True)
+            window = []
+        if time.time() - saved > a.checkpoint * 60 or run.step == run.steps:
+            run.save()
             saved = time.time()
-            shown = {name: accuracy(mean, groups) for name, groups in validation.items()}
+            shown = {name: accuracy(run.mean, groups) for name, groups in validation.items()}
             if shown:
                 print('validation', ' '.join(f'{n} {v:.3f}' for n, v in shown.items()), f'macro {sum(shown.values()) / len(shown):.4f}', flush=True)
 
