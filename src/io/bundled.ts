@@ -8,7 +8,7 @@ const setFile = /^(?!schema\.)(.+)\.json$/;
 /** The encoder that comes with the package, and the sha256 of its file. */
 export const embeddedModel = {
   path: join(root, "models", "arch-route-mini.gguf"),
-  sha256: "983ede5fe0677d08bdac37d76ac04c37e85d70f933d6e80e1fce9a3f580045f2",
+  sha256: "4571ac6f8c7b95526c01d13b67ce4dd34515b914267407a025805cdf721c322b",
 } as const;
 
 /** Name of the route set that is used when the user has none. */
