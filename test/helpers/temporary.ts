@@ -2,9 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const folder = mkdtempSync(join(tmpdir(), "arch-route-tests-"));
+
 /** Vitest's global setup: what the tests leave in temporary folders goes with the run. */
-export default function setup(): () => void {
-  const folder = mkdtempSync(join(tmpdir(), "arch-route-tests-"));
+export function setup(): void {
   process.env["TMPDIR"] = folder;
-  return () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+export function teardown(): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }
