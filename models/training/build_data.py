@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds the router's training, validation and test files (Python 3.11, standard library only).
 
-    python3 build_data.py --out DIR [--groups 24000] [--seed 7]
+    python3 build_data.py --out DIR [--groups 36000] [--seed 7]
 
 Reads data/ beside this file; writes to DIR, one JSON object a line:
   train.jsonl  {"routes": [{"name", "description"}...], "items": [{"conversation": [{"role", "content"}...], "route", "source"}...]}
@@ -926,7 +926,7 @@ def stats(name, L):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--out', required=True)
-    ap.add_argument('--groups', type=int, default=24000)
+    ap.add_argument('--groups', type=int, default=36000)
     ap.add_argument('--test', type=int, default=500)
     ap.add_argument('--seed', type=int, default=7)
     ap.add_argument('--authored-share', type=float, default=1.0)
@@ -1149,7 +1149,7 @@ def main():
         return sgd_example(sgd, rng.choice(dialogues), rng, train_services, ph, True, extra=cl_extra if rng.random() < .25 else ())
 
     share = a.authored_share
-    gens = [(lambda: w.example(p_other=.25, p_multi=.16), .40), (gen_sgd, .20), (lambda: oos_example(rng.choice(oos_train), w, rng), .05),
+    gens = [(lambda: w.example(p_other=.25, p_multi=.16), .40), (gen_sgd, .40), (lambda: oos_example(rng.choice(oos_train), w, rng), .05),
             (lambda: arena_example(rng.choice(arena_train), arena_pool, rng), .03), (gen_authored, share)]
     tot = sum(p for _, p in gens)
     train, seen = [], set()

@@ -5,7 +5,7 @@
 
 DATA: what build_data.py wrote, for --untrained with the .tokens beside it. The model is scored by the tool itself (`arch-route eval`), on one thread.
 --untrained: the base's cosines, a route or `other` by the threshold that does best on that very suite: more than it could do in use.
---answers: what a batch of the tool said to records with ids `suite:line`, such as results/*.jsonl.
+--answers: what a batch of the tool, or a reader, said to records with ids `suite:line` or `val_part:line`: results/*.jsonl.
 """
 import argparse
 import json
@@ -56,13 +56,16 @@ def untrained(model, path):
 
 def answered(path, data):
     """-> {suite: row}, of the records that have an answer."""
-    labels, rows = {suite: [json.loads(line)['route'] for line in open(data / f'test_{suite}.jsonl', encoding='utf-8')] for suite in SUITES}, {}
+    labels, rows = {}, {}
     for line in open(path, encoding='utf-8'):
         answer = json.loads(line)
         if 'ranking' not in answer:
             print('no answer:', answer['id'])
             continue
         suite, index = answer['id'].split(':')
+        if suite not in labels:
+            with open(data / f'{suite if suite.startswith("val_") else "test_" + suite}.jsonl', encoding='utf-8') as records:
+                labels[suite] = [json.loads(record)['route'] for record in records]
         label = labels[suite][int(index)]
         best = answer['ranking'][0]
         rows.setdefault(suite, []).append((best['probability'], best['route'] == label, best['route'] == 'other', label == 'other'))
