@@ -14,8 +14,8 @@ Held out for the tests, never trained on: all of BANKING77 and HWU64 (routes and
 `work`, every SGD service that only the SGD test or dev split has (and SGD's Banks), about every ninth of the first authored
 route sets, whole, and every utterance that ends a test conversation.
 Held out of the training sets for validation, with their routes: CLINC150's domain `auto_and_commute` (val_clinc), HINT3's mattress
-shop (val_shop), SGD's RideSharing, Alarm and Calendar (val_sgd), about every eighth of the newer authored route sets
-(val_authored: those written to be hard; val_plain: the others), and out-of-scope utterances (val_oos). Every choice (model, hyper-parameter, temperature) is made on these.
+shop (val_shop), SGD's RideSharing and Calendar (val_sgd), about every eighth of the other authored route sets, whole
+(val_authored: those written to be hard; val_plain: what people type), and out-of-scope utterances (val_oos). Every choice (model, hyper-parameter, temperature) is made on these.
 
 Suites: banking77, hwu64, clinc_unseen (domains banking and work), sgd_unseen (services not in training), oos (always
 "other"), authored (held-out authored sets), mtbench (80 questions by category), clinc_seen (training's routes, new utterances).
@@ -30,8 +30,9 @@ RAW = HERE / 'raw'
 CLINC_HELD_OUT = {'banking', 'work'}
 CLINC_VALIDATION = 'auto_and_commute'
 SHOP_VALIDATION = 'sofmattress'
-SGD_VALIDATION = {'RideSharing', 'Alarm', 'Calendar'}
+SGD_VALIDATION = {'RideSharing', 'Calendar'}
 OTHER = 'other'
+SUITE_SIZE = 500
 
 
 # ---------------------------------------------------------------- reading
@@ -84,7 +85,7 @@ Refund_not_showing_up~request_refund reverted_card_payment?~declined_card_paymen
 reverted_card_payment?~Refund_not_showing_up direct_debit_payment_not_recognised~card_payment_not_recognised
 cash_withdrawal_not_recognised~card_payment_not_recognised card_not_working~contactless_not_working
 card_not_working~declined_card_payment card_linking~activate_my_card card_about_to_expire~getting_spare_card
-getting_spare_card~order_physical_card getting_spare_card~order_physical_card transfer_fee_charged~top_up_by_bank_transfer_charge
+getting_spare_card~order_physical_card transfer_fee_charged~top_up_by_bank_transfer_charge
 transfer_into_account~top_up_by_bank_transfer_charge transfer_timing~transfer_into_account
 top_up_by_card_charge~supported_cards_and_currencies topping_up_by_card~supported_cards_and_currencies
 top_up_by_cash_or_cheque~balance_not_updated_after_cheque_or_cash_deposit card_acceptance~country_support card_acceptance~atm_support
@@ -379,7 +380,6 @@ def dress(u, rng, p=.4):
     if x < p:
         u = cap(u)
         u = re.sub(r"\bi\b", 'I', u)
-        u = re.sub(r"\bi'(m|ve|ll|d)\b", r"I'\1", u)
         if u[-1].isalnum():
             u += '?' if QW.match(u) else rng.choice(['.', '.', '', '!'])
     elif x < p + .06:
@@ -576,7 +576,6 @@ class World:
 
 
 # ---------------------------------------------------------------- SGD
-SGD_NOUN = {'Services_1': 'hair_stylist', 'Services_2': 'dentist', 'Services_3': 'doctor', 'Services_4': 'therapist', 'Homes': 'property'}
 
 
 def sgd_family(service):
@@ -751,30 +750,25 @@ CATCH_ALL = re.compile(r'general|misc|fallback|default|any other|everything|chit
                        r'\b(trivial|simple|quick|easy|cheap|fast|difficult|demanding|complex|hard|model)\b', re.I)
 
 
-def load_authored():
+def load_first_sets():
+    """The lines of data/authored/*.jsonl: all for training, but for about every ninth set, which is for the test suite `authored`."""
     sets, lines = {}, []
     for p in sorted((HERE / 'authored').glob('routesets*.json')):
         for s in json.load(open(p, encoding='utf-8')):
             sets[s['id']] = s['routes']
     for p in sorted((HERE / 'authored').glob('*.jsonl')):
         for line in open(p, encoding='utf-8'):
-            if not line.strip():
-                continue
             x = json.loads(line)
-            routes = x.get('routes') or sets.get(x.get('set'))
-            if not routes or x['route'] not in {r['name'] for r in routes} | {OTHER} or x['conversation'][-1]['role'] != 'user':
-                continue
-            x['routes'] = routes
-            x['group'] = x.get('set') or hashlib.md5(json.dumps(routes).encode()).hexdigest()[:8]
-            lines.append(x)
+            split = 'test' if int(hashlib.md5(x['set'].encode()).hexdigest(), 16) % 9 == 0 else 'train'
+            lines.append({**x, 'routes': sets[x['set']], 'group': x['set'], 'split': split})
     return lines
 
 
 # Files of data/authored/*.txt by their first letter: those written to be hard. The others are plain requests.
-SUBTLE = 'abcde'
+HARD = 'abcde'
 
 
-def load_newer():
+def load_sets():
     """The lines of data/authored/*.txt: all for training, but for about every eighth set, which is for validation."""
     lines = []
     for p in sorted((HERE / 'authored').glob('*.txt')):
@@ -783,7 +777,7 @@ def load_newer():
             shown = [{'name': r['name'], 'description': r['description']} for r in routes] if kept else routes
             for label, conversation in items:
                 lines.append({'group': name, 'routes': shown, 'conversation': conversation, 'route': label, 'source': f'authored-{p.stem}',
-                              'part': 'authored' if p.stem[0] in SUBTLE else 'plain',
+                              'part': 'authored' if p.stem[0] in HARD else 'plain',
                               'split': 'validation' if kept else 'train'})
     return lines
 
@@ -815,7 +809,7 @@ def authored_group(lines, rng, phrases, closings, extra, most=6):
     ren = renamed(shown, form, rng)
     items = []
     for x in picked:
-        conv, label, src = varied(x, lines, rng, phrases, closings, any(is_open(r) for r in shown if r['name'] != x['route']))
+        conv, label, src = varied(x, lines, rng, phrases, closings, any(is_open(r) for r in shown))
         if label == dropped:
             label, src = OTHER, src + ':absent'
         items.append({'conversation': conv, 'route': ren.get(label, label) if label != OTHER else OTHER, 'source': src})
@@ -927,9 +921,7 @@ def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--out', required=True)
     ap.add_argument('--groups', type=int, default=36000)
-    ap.add_argument('--test', type=int, default=500)
     ap.add_argument('--seed', type=int, default=7)
-    ap.add_argument('--authored-share', type=float, default=1.0)
     ap.add_argument('--samples', type=int, default=10)
     a = ap.parse_args()
     out = Path(a.out)
@@ -961,17 +953,17 @@ def main():
     cl_test_seen = {k: v for k, v in group(clinc['test'], 'clinc').items() if R[k].domain not in CLINC_HELD_OUT}
     rng = random.Random(a.seed * 1000 + 1)
     wb = World(R, b77, pt, rng, False, ph['close_test'])
-    tests['banking77'] = suite(wb, a.test, p_other=.12, p_multi=.25)
+    tests['banking77'] = suite(wb, SUITE_SIZE, p_other=.12, p_multi=.25)
     wh = World(R, hwu, pt, random.Random(a.seed * 1000 + 2), False, ph['close_test'])
-    tests['hwu64'] = suite(wh, a.test, p_other=.12, p_multi=.25)
+    tests['hwu64'] = suite(wh, SUITE_SIZE, p_other=.12, p_multi=.25)
     wc = World(R, cl_test_unseen, pt, random.Random(a.seed * 1000 + 3), False, ph['close_test'], extra=[R[k] for k in cl_test_seen])
-    tests['clinc_unseen'] = suite(wc, a.test, p_other=.12, p_multi=.25)
+    tests['clinc_unseen'] = suite(wc, SUITE_SIZE, p_other=.12, p_multi=.25)
     ws = World(R, cl_test_seen, pt, random.Random(a.seed * 1000 + 4), False, ph['close_test'])
-    tests['clinc_seen'] = suite(ws, a.test, p_other=.12, p_multi=.25)
+    tests['clinc_seen'] = suite(ws, SUITE_SIZE, p_other=.12, p_multi=.25)
     rng = random.Random(a.seed * 1000 + 5)
     td = [d for d in sgd.dialogues('test')]
     test_services = {s for s, sp in sgd.splits.items() if 'test' in sp}
-    tests['sgd_unseen'] = suite(None, a.test, make=lambda: sgd_example(sgd, rng.choice(td), rng, test_services, ph, False, want_unseen=sgd.unseen))
+    tests['sgd_unseen'] = suite(None, SUITE_SIZE, make=lambda: sgd_example(sgd, rng.choice(td), rng, test_services, ph, False, want_unseen=sgd.unseen))
     rng = random.Random(a.seed * 1000 + 6)
     oos_test = [u for u, _ in clinc['oos_test']]
     rng.shuffle(oos_test)
@@ -1030,7 +1022,7 @@ def main():
         if x < .82:
             return arena_example(rng.choice(arena_held), [r for r in wc.intents if r.domain == 'banking'] + wb.intents, rng)
         return rng.choice(worlds).example(p_other=1)
-    tests['oos'] = suite(None, a.test, make=make_oos)
+    tests['oos'] = suite(None, SUITE_SIZE, make=make_oos)
 
     rng = random.Random(a.seed * 1000 + 7)
     mt_routes = [r for r in R.values() if r.corpus == 'mtbench']
@@ -1051,28 +1043,19 @@ def main():
             check(mt[-1])
     tests['mtbench'] = mt
 
-    authored = load_authored()
-    groups = collections.defaultdict(list)
-    for x in authored:
-        groups[x['group']].append(x)
-    if authored and not any(x.get('split') == 'test' for x in authored):
-        # none marked by its author: every ninth set is kept for test, whole
-        held = {g for g in groups if int(hashlib.md5(g.encode()).hexdigest(), 16) % 9 == 0}
-        for x in authored:
-            x['split'] = 'test' if x['group'] in held else 'train'
-        print('authored sets kept for test:', ' '.join(sorted(held)))
-    tests['authored'] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in authored if x.get('split') == 'test']
-    if not tests['authored']:
-        del tests['authored']
-    for x in tests.get('authored', ()):
+    first = load_first_sets()
+    tests['authored'] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in first if x['split'] == 'test']
+    for x in tests['authored']:
         check(x)
 
     # --- training and validation
-    banned = {key_of(x) for L in tests.values() for x in L}
+    # Greetings and the phrases of composed follow-ups give nothing away of a route, and training needs them.
+    common = {norm(phrase) for kind in ('follow_info', 'follow_act', 'close_train') for phrase in ph[kind]}
+    banned = telling(tests.values(), common)
     rng = random.Random(a.seed)
     train_pairs = [p for s in ('train', 'val') for p in clinc[s]]
     cl = {k: v for k, v in group(train_pairs, 'clinc').items() if R[k].domain not in CLINC_HELD_OUT}
-    sn = group([(u, l) for s in ('train',) for u, l in zip(gz_lines(RAW / 'snips' / f'{s}.seq.in.gz'), gz_lines(RAW / 'snips' / f'{s}.label.gz')) if u], 'snips')
+    sn = group([(u, l) for u, l in zip(gz_lines(RAW / 'snips' / 'train.seq.in.gz'), gz_lines(RAW / 'snips' / 'train.label.gz')) if u], 'snips')
     sn = {k.replace(' ', ''): rng.sample(v, min(len(v), 400)) for k, v in sn.items()}
     small = {}
     for c in ('curekart', 'sofmattress', 'powerplay11'):
@@ -1100,10 +1083,10 @@ def main():
                 val_dialogues.append(d)
             elif services & train_services and not services & sgd.unseen:
                 dialogues.append(d)
-    newer = load_newer()
+    later = load_sets()
     peers = collections.defaultdict(list)
-    for x in authored + newer:
-        if x.get('split') == 'train':
+    for x in first + later:
+        if x['split'] == 'train':
             peers[x['group']].append(x)
     plain_extra = [{'name': style_name(r.names[0], 'snake'), 'description': cap(r.descs[-1])} for r in
                    [R[k] for k in cl if R[k].domain in ('utility', 'meta', 'credit_cards') and k not in CLOSERS]]
@@ -1130,7 +1113,7 @@ def main():
         return arena_example(rng_v.choice(arena_val), [R[k] for k in val_clinc], rng_v)
     validation['oos'] = suite(None, 200, make_oos_val)
     for part in ('authored', 'plain'):
-        validation[part] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in newer
+        validation[part] = [{k: x[k] for k in ('routes', 'conversation', 'route', 'source')} for x in later
                             if x['split'] == 'validation' and x['part'] == part]
 
     for part in ('authored', 'plain'):
@@ -1138,7 +1121,7 @@ def main():
             check(x)
 
     # --- training
-    banned |= {key_of(x) for L in validation.values() for x in L}
+    banned |= telling(validation.values(), common)
     sets = sorted(peers)
 
     def gen_authored():
@@ -1148,9 +1131,8 @@ def main():
     def gen_sgd():
         return sgd_example(sgd, rng.choice(dialogues), rng, train_services, ph, True, extra=cl_extra if rng.random() < .25 else ())
 
-    share = a.authored_share
     gens = [(lambda: w.example(p_other=.25, p_multi=.16), .40), (gen_sgd, .40), (lambda: oos_example(rng.choice(oos_train), w, rng), .05),
-            (lambda: arena_example(rng.choice(arena_train), arena_pool, rng), .03), (gen_authored, share)]
+            (lambda: arena_example(rng.choice(arena_train), arena_pool, rng), .03), (gen_authored, 1.0)]
     tot = sum(p for _, p in gens)
     train, seen = [], set()
     for g, p in gens:
@@ -1174,7 +1156,7 @@ def main():
     rng.shuffle(train)
 
     flat = [{**x, 'routes': ex['routes']} for ex in train for x in ex['items']]
-    last_train = {key_of(x) for x in flat}
+    last_train = {key_of(x) for x in flat} & banned
     for name, L in [*tests.items(), *validation.items()]:
         dup = [x for x in L if key_of(x) in last_train]
         assert not dup, (name, len(dup), dup[0]['conversation'][-1])
@@ -1192,6 +1174,11 @@ def main():
         for m in x['conversation']:
             print(f"  {m['role'][0].upper()}: {m['content'][:300]}")
         print('  =>', x['route'], '   ', x['source'])
+
+
+def telling(files, common):
+    """What the conversations of the files end in, but for messages of one or two words and common phrases."""
+    return {key for records in files for key in map(key_of, records) if len(key.split()) > 2} - common
 
 
 def is_banned(item, banned):

@@ -65,8 +65,10 @@ def answered(path, data):
         suite, index = answer['id'].split(':')
         if suite not in labels:
             with open(data / f'{suite if suite.startswith("val_") else "test_" + suite}.jsonl', encoding='utf-8') as records:
-                labels[suite] = [json.loads(record)['route'] for record in records]
-        label = labels[suite][int(index)]
+                labels[suite] = [(r['route'], {*(route['name'] for route in r['routes']), 'other'}) for r in map(json.loads, records)]
+        label, known = labels[suite][int(index)]
+        if not known.issuperset(entry['route'] for entry in answer['ranking']):
+            raise SystemExit(f'{path}: {answer["id"]} is another record in {data}')
         best = answer['ranking'][0]
         rows.setdefault(suite, []).append((best['probability'], best['route'] == label, best['route'] == 'other', label == 'other'))
     return {suite: summary(r) for suite, r in rows.items()}

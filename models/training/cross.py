@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A comparison, not part of the recipe: a cross-encoder over (conversation, route) pairs, alone and as a second stage.
 
-    python3 cross.py BASE_FOLDER TRAIN.tokens OUT_FOLDER --first ROUTER_FOLDER --minutes 20 --validation VAL.tokens...
+    python3 cross.py BASE_FOLDER TRAIN.tokens --first ROUTER_FOLDER --minutes 20 --validation VAL.tokens...
 
 One text `[CLS] conversation [SEP] route [SEP]` a pair, its score read from [CLS] through a dense layer, tanh and a row of weights: what
 llama.cpp's rank pooling computes. `other` has a learned score of its own. Trained on the right route and a few others of its set.
@@ -91,7 +91,7 @@ def judge(model, first, groups):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('base'), p.add_argument('data'), p.add_argument('out'), p.add_argument('--first', required=True)
+    p.add_argument('base'), p.add_argument('data'), p.add_argument('--first', required=True)
     p.add_argument('--minutes', type=float, default=20), p.add_argument('--lr', type=float, default=1e-4)
     p.add_argument('--batch', type=int, default=24), p.add_argument('--threads', type=int, default=1)
     p.add_argument('--validation', nargs='*', default=[])
@@ -112,8 +112,6 @@ def main():
         window = [*window, *(int(row.argmax()) == label for row, (_, label) in zip(rows, drawn))][-600:]
         if step % 25 == 0:
             print(f'step {step} accuracy {sum(window) / len(window):.3f} {step * a.batch / (time.time() - started):.1f}/s', flush=True)
-    Path(a.out).mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), Path(a.out) / 'cross.pt')
     first = Router(a.first).eval()
     for path in a.validation:
         *stacked, alone = judge(model, first, read(path))

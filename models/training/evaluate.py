@@ -68,6 +68,11 @@ def show(name, scored, temperature=1.0):
     print(f'{name:16}', ' '.join(f'{k} {v:.3f}' if isinstance(v, float) else f'{k} {v if v is not None else "–"}' for k, v in figures(scored, temperature).items()), flush=True)
 
 
+def macro(files, temperature=1.0):
+    """Mean accuracy of {name: what outputs() gives}. The temperature has a say in it: what `other` is summed of is divided before it is summed."""
+    return sum(figures(scored, temperature)['accuracy'] for scored in files.values()) / len(files)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('folder'), p.add_argument('files', nargs='+'), p.add_argument('--calibrated')
@@ -76,12 +81,13 @@ def main():
     scored = {Path(path).name.removesuffix('.tokens'): outputs(model, read(path)) for path in a.files}
     for name, rows in scored.items():
         show(name, rows)
-    print(f'macro {sum(figures(rows)["accuracy"] for rows in scored.values()) / len(scored):.4f}')
+    print(f'macro {macro(scored):.4f}')
     if a.calibrated:
         t = fit_temperature(list(scored.values()))
         print(f'temperature {t:.3f}')
         for name, rows in scored.items():
             show(name, rows, t)
+        print(f'macro {macro(scored, t):.4f}')
         show('all', [row for rows in scored.values() for row in rows])
         show('all, divided', [row for rows in scored.values() for row in rows], t)
         model.divide(t)

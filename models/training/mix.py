@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Averages the weights of runs that began from the same ones, and, if it is named, of the base.
 
-    python3 mix.py OUT_FOLDER FOLDER[=weight]... [--head mean|first]
+    python3 mix.py OUT_FOLDER FOLDER[=weight]... [--head first|mean]
 
-Scale (its logarithm) and bias are averaged over the folders that have a head, and directions and offsets as well, unless --head first takes the first
-folder's. Runs whose heads began at random have others that do not correspond.
+Scale (its logarithm) and bias are averaged over the folders that have a head. Directions and offsets are the first folder's, for those of runs with
+other seeds do not correspond; --head mean averages them as well, of runs that went on from the same one.
 """
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ from router import Router
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('out'), p.add_argument('folders', nargs='+'), p.add_argument('--head', choices=['mean', 'first'], default='mean')
+    p.add_argument('out'), p.add_argument('folders', nargs='+'), p.add_argument('--head', choices=['first', 'mean'], default='first')
     a = p.parse_args()
     parts = [(folder, float(weight or 1)) for folder, _, weight in (f.partition('=') for f in a.folders)]
     models = [Router(folder) for folder, _ in parts]

@@ -3,7 +3,7 @@
 //   node tokens.mjs MODEL.gguf IN.jsonl OUT.tokens
 // In: lines of build_data.py. Out: {"routes": [ids...], "items": [{"query": ids, "label": index of the route, or the number of
 // routes for `other`, "source"}...]} a line; ids without the two tokens that frame every text. The model lends its tokenizer only.
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, renameSync } from "node:fs";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { load } from "../../dist/engine/llama.js";
@@ -17,7 +17,8 @@ function labelOf(names, route) {
   return label;
 }
 const tokenize = (text) => model.tokenize(text, false);
-const out = createWriteStream(output);
+// Under its own name only when it is whole.
+const out = createWriteStream(`${output}.part`);
 for await (const line of createInterface({ input: createReadStream(input) })) {
   const { routes, items, ...single } = JSON.parse(line);
   const names = routes.map((route) => route.name);
@@ -33,4 +34,5 @@ for await (const line of createInterface({ input: createReadStream(input) })) {
 }
 out.end();
 await once(out, "finish");
+renameSync(`${output}.part`, output);
 await llama.dispose();

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Fine-tunes an encoder as a router.
 
-    python3 train.py BASE_FOLDER TRAIN.tokens OUT_FOLDER [--examples 200000] [--validation VAL.tokens...]
+    python3 train.py BASE_FOLDER TRAIN.tokens OUT_FOLDER [--seed 1] [--validation VAL.tokens...]
 
-Keeps a checkpoint in OUT_FOLDER every few minutes and goes on from it when it is started again with the same arguments. The
+Keeps a checkpoint in OUT_FOLDER every few minutes and goes on from it when it is started again with the same arguments and files. The
 weights that are kept are a running mean of the trained ones. Uses a GPU if torch finds one. On a CPU, first:
     export OMP_WAIT_POLICY=passive MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
 """
 import argparse
 import copy
+import hashlib
 import math
 import os
 import random
@@ -22,6 +23,11 @@ from evaluate import accuracy
 from router import Router, read
 
 WARM_UP = 30
+# Groups in a step.
+BATCH = 16
+LABEL_SMOOTHING = 0.02
+# Decay of the running mean of the weights, a step.
+AVERAGING = 0.995
 # Cosine of two routes from which on they may mean the same.
 NEAR = 0.6
 
@@ -30,16 +36,13 @@ def parse():
     p = argparse.ArgumentParser()
     p.add_argument('base'), p.add_argument('data'), p.add_argument('out')
     p.add_argument('--validation', nargs='*', default=[])
-    p.add_argument('--examples', type=int, default=200_000, help='conversations to see in all')
-    p.add_argument('--batch', type=int, default=16, help='groups in a step')
+    p.add_argument('--examples', type=int, default=75_000, help='conversations to see in all')
     p.add_argument('--lr', type=float, default=1.5e-4)
     p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
-    p.add_argument('--contrast', type=float, default=0.0, help='weight of telling the right route from those of the other groups of a step')
-    p.add_argument('--margin', type=float, default=0.0, help='taken from the cosine of the right route in training')
+    p.add_argument('--contrast', type=float, default=0.3, help='weight of telling the right route from those of the other groups of a step')
+    p.add_argument('--margin', type=float, default=0.1, help='taken from the cosine of the right route in training')
     p.add_argument('--scale', type=float, default=20.0, help='of the cosines, at the start')
     p.add_argument('--bias', type=float, default=4.0, help='logit of `other`, at the start')
-    p.add_argument('--smoothing', type=float, default=0.02)
-    p.add_argument('--averaging', type=float, default=0.995, help='decay of the running mean of the weights, a step')
     p.add_argument('--checkpoint', type=float, default=8, help='minutes between checkpoints')
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--seed', type=int, default=1)
@@ -56,7 +59,7 @@ def loss_of(model, groups, a):
         if a.margin:
             is_route = (labels < matrix.shape[1] - 1).float()
             matrix = matrix - F.one_hot(labels, matrix.shape[1]) * (a.margin * model.head['scale'].exp().detach() * is_route)[:, None]
-        total = total + F.cross_entropy(matrix.float(), labels, label_smoothing=a.smoothing, reduction='sum')
+        total = total + F.cross_entropy(matrix.float(), labels, label_smoothing=LABEL_SMOOTHING, reduction='sum')
         count += len(labels)
     loss = total / count
     return (loss + a.contrast * contrast_of(model, groups, vectors) if a.contrast else loss), right, count
@@ -78,6 +81,11 @@ def contrast_of(model, groups, vectors):
     return F.cross_entropy(scores, labels)
 
 
+def digest(path):
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
 class Run:
     """A router in training, the running mean of its weights, and where in the data it is: all that a checkpoint holds."""
 
@@ -92,8 +100,9 @@ class Run:
             {'params': self.model.encoder.parameters(), 'lr': a.lr, 'weight_decay': 0.01, 'peak': a.lr},
             {'params': self.model.head.parameters(), 'lr': a.lr * 20, 'weight_decay': 0.0, 'peak': a.lr * 20}])
         self.a, self.data, self.step, self.order = a, data, 0, []
-        self.steps = math.ceil(a.examples / (a.batch * sum(len(g['items']) for g in data) / len(data)))
-        self.course = {k: v for k, v in vars(a).items() if k not in ('out', 'validation', 'checkpoint', 'threads')} | {'groups': len(data)}
+        self.steps = math.ceil(a.examples / (BATCH * sum(len(g['items']) for g in data) / len(data)))
+        self.course = {k: v for k, v in vars(a).items() if k not in ('out', 'validation', 'checkpoint', 'threads')}
+        self.course |= {'base': digest(Path(a.base) / 'model.safetensors'), 'data': digest(a.data)}
         self.path = Path(a.out) / 'checkpoint.pt'
 
     def restore(self):
@@ -101,7 +110,7 @@ class Run:
             return
         state = torch.load(self.path, weights_only=False, map_location=self.device)
         if state['course'] != self.course:
-            raise SystemExit(f'{self.path} was begun with other arguments: {state["course"]}')
+            raise SystemExit(f'{self.path} was begun with other arguments, data or base: {state["course"]}')
         self.model.load_state_dict(state['model']), self.mean.load_state_dict(state['mean']), self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.order = state['step'], state['order']
         random.setstate(state['random'])
@@ -120,16 +129,16 @@ class Run:
         factor = min(1, (self.step + 1) / WARM_UP) * (0.97 * 0.5 * (1 + math.cos(math.pi * self.step / self.steps)) + 0.03)
         for group in self.optimizer.param_groups:
             group['lr'] = group['peak'] * factor
-        if len(self.order) < self.a.batch:
+        if len(self.order) < BATCH:
             self.order = random.sample(range(len(self.data)), len(self.data))
-        batch = [self.data[i] for i in self.order[-self.a.batch:]]
-        del self.order[-self.a.batch:]
+        batch = [self.data[i] for i in self.order[-BATCH:]]
+        del self.order[-BATCH:]
         with torch.autocast(self.device, dtype=torch.bfloat16):
             loss, right, count = loss_of(self.model, batch, self.a)
         loss.backward(), torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step(), self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        decay = min(self.a.averaging, self.step / (self.step + 10))
+        decay = min(AVERAGING, self.step / (self.step + 10))
         with torch.no_grad():
             for kept, trained in zip(self.mean.parameters(), self.model.parameters()):
                 kept.lerp_(trained, 1 - decay)
