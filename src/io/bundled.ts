@@ -8,7 +8,7 @@ const setFile = /^(?!schema\.)(.+)\.json$/;
 /** The encoder that comes with the package, and the sha256 of its file. */
 export const embeddedModel = {
   path: join(root, "models", "arch-route-mini.gguf"),
-  sha256: "4571ac6f8c7b95526c01d13b67ce4dd34515b914267407a025805cdf721c322b",
+  sha256: "b7fe40eb748b1a276f476218000a394ed1a557f0338dd3e1cdcd715dfc9d680d",
 } as const;
 
 /** Name of the route set that is used when the user has none. */
