@@ -10,7 +10,7 @@ export default defineConfig({
     maxWorkers: 3,
     minWorkers: 1,
     // CI's machines are shared and noisy: a test that waits for a process gets a second chance there.
-    retry: process.env["CI"] ? 1 : 0,
+    retry: Number(process.env["TEST_RETRIES"] ?? (process.env["CI"] ? 1 : 0)),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
