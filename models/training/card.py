@@ -41,17 +41,14 @@ def row_of(report):
 
 @torch.no_grad()
 def untrained(model, path):
-    """Best accuracy over all thresholds of the cosine."""
+    """Best accuracy over all thresholds of the logit."""
     groups, rows = read(path), []
     for start in range(0, len(groups), 32):
         part = groups[start:start + 32]
-        at = model.vectors(part)
-        for g in part:
-            routes = torch.stack([at[tuple(t)] for t in g['routes']])
-            for item in g['items']:
-                best, index = (routes @ at[tuple(item['query'])]).max(0)
+        for (scores, _), g in zip(model.parts(part), part):
+            for best, index, item in zip(*scores.max(1), g['items']):
                 rows.append((float(best), int(index) == item['label'], item['label'] == len(g['routes'])))
-    return max(sum(right if cosine >= t else other for cosine, right, other in rows) / len(rows) for t in [*sorted(r[0] for r in rows), math.inf])
+    return max(sum(right if score >= t else other for score, right, other in rows) / len(rows) for t in [*sorted(r[0] for r in rows), math.inf])
 
 
 def answered(path, data):

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel
 
+# In a forward pass, with what is padding.
+MOST_TOKENS = {'cpu': 700, 'cuda': 16_384}
 
 
 def frame_of(config):
@@ -18,12 +20,12 @@ class Router(torch.nn.Module):
     """Bi-encoder: logit of a route = scale * cos(query, route); logit of `other` = logsumexp(bias, scale * cos(query, o_k) + offset_k)
     over K learned directions o_k. Texts come as token ids (tokens.mjs), so that there is no second way to make them."""
 
-    def __init__(self, folder, directions=16, scale=20.0, bias=4.0):
+    def __init__(self, folder, directions=16, scale=20.0, bias=4.0, dropout=0.0):
         super().__init__()
         self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa')
         for module in self.encoder.modules():
             if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
+                module.p = dropout
         config = self.encoder.config
         width = config.hidden_size
         self.frame = frame_of(config)
@@ -38,49 +40,45 @@ class Router(torch.nn.Module):
     def device(self):
         return self.head['bias'].device
 
-    def embed(self, texts, most_tokens=700):
+    def embed(self, texts):
         """Token ids of texts -> unit vectors (n, width), by mean pooling. Runs of texts of like length, so that little is padding."""
+        most_tokens = MOST_TOKENS[self.device.type]
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        rows, start = [None] * len(texts), 0
+        rows, start = [], 0
         while start < len(order):
             end = start + 1
             while end < len(order) and (end + 1 - start) * (len(texts[order[end]]) + 2) <= most_tokens:
                 end += 1
-            part, longest = order[start:end], len(texts[order[end - 1]]) + 2
-            framed = [[self.frame[0], *texts[i], self.frame[1]] for i in part]
-            ids = torch.tensor([t + [0] * (longest - len(t)) for t in framed], device=self.device)
-            mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t in framed], device=self.device)
-            hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            weight = mask[..., None].float()
-            for i, row in zip(part, F.normalize((hidden * weight).sum(1) / weight.sum(1), dim=-1)):
-                rows[i] = row
+            part, longest = [texts[i] for i in order[start:end]], len(texts[order[end - 1]]) + 2
+            ids = torch.tensor([[self.frame[0], *t, self.frame[1], *[0] * (longest - len(t) - 2)] for t in part]).to(self.device, non_blocking=True)
+            lengths = torch.tensor([len(t) + 2 for t in part]).to(self.device, non_blocking=True)[:, None]
+            mask = torch.arange(longest, device=self.device) < lengths
+            hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
+            rows.append(F.normalize((hidden * mask[..., None]).sum(1) / lengths, dim=-1))
             start = end
-        return torch.stack(rows)
+        at = torch.empty(len(order), dtype=torch.long)
+        at[torch.tensor(order)] = torch.arange(len(order))
+        return torch.cat(rows)[at.to(self.device)]
 
     def vectors(self, groups):
-        """Groups -> {token ids of a query or a route, as a tuple: its vector}."""
-        routes = {tuple(t): None for g in groups for t in g['routes']}
-        queries = {tuple(i['query']): None for g in groups for i in g['items']}
-        texts = list({**routes, **queries})
-        return dict(zip(texts, self.embed(texts)))
+        """Groups -> the vectors of their queries, those of their routes (each text once), and {token ids, as a tuple: row} of both."""
+        queries, routes = (list(dict.fromkeys(texts)) for texts in (
+            (tuple(i['query']) for g in groups for i in g['items']), (tuple(t) for g in groups for t in g['routes'])))
+        rows = self.embed([*queries, *routes])
+        return rows[:len(queries)], rows[len(queries):], {t: i for i, t in enumerate(queries)}, {t: i for i, t in enumerate(routes)}
 
-    def parts(self, groups, vectors=None):
-        """Groups -> for each the logits of its routes (conversations, routes) and what `other` is summed of (conversations, K + 1)."""
-        at = vectors or self.vectors(groups)
+    def near(self, queries, routes):
+        """Vectors -> the logits of the routes (queries, routes) and what `other` is summed of (queries, K + 1)."""
         # Logits in bfloat16 would be rounded to eighths.
         with torch.autocast(self.device.type, enabled=False):
             scale, directions = self.head['scale'].exp(), F.normalize(self.head['directions'], dim=-1)
-            out = []
-            for g in groups:
-                q = torch.stack([at[tuple(i['query'])] for i in g['items']])
-                r = torch.stack([at[tuple(t)] for t in g['routes']])
-                near = scale * q @ directions.T + self.head['offsets']
-                out.append((scale * q @ r.T, torch.cat([near, self.head['bias'].expand(len(q), 1)], 1)))
-        return out
+            other = scale * queries @ directions.T + self.head['offsets']
+            return scale * queries @ routes.T, torch.cat([other, self.head['bias'].expand(len(queries), 1)], 1)
 
-    def logits(self, groups, vectors=None):
-        """Groups -> a matrix (conversations, routes + 1) each: the routes in their order, then `other`."""
-        return [at_temperature(routes, other, 1.0) for routes, other in self.parts(groups, vectors)]
+    def parts(self, groups):
+        """Groups -> for each what near() gives of its conversations and routes."""
+        queries, routes, of_query, of_route = self.vectors(groups)
+        return [self.near(queries[[of_query[tuple(i['query'])] for i in g['items']]], routes[[of_route[tuple(t)] for t in g['routes']]]) for g in groups]
 
     def divide(self, temperature):
         """Builds a temperature into the head."""

@@ -22,14 +22,10 @@ import torch.nn.functional as F
 from evaluate import accuracy
 from router import Router, read
 
-WARM_UP = 30
-# Groups in a step.
-BATCH = 16
+WARM_UP = 100
 LABEL_SMOOTHING = 0.02
 # Decay of the running mean of the weights, a step.
 AVERAGING = 0.995
-# Cosine of two routes from which on they may mean the same.
-NEAR = 0.6
 
 
 def parse():
@@ -37,9 +33,12 @@ def parse():
     p.add_argument('base'), p.add_argument('data'), p.add_argument('out')
     p.add_argument('--validation', nargs='*', default=[])
     p.add_argument('--examples', type=int, default=75_000, help='conversations to see in all')
+    p.add_argument('--batch', type=int, default=16, help='groups in a step')
     p.add_argument('--lr', type=float, default=1.5e-4)
     p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
+    p.add_argument('--dropout', type=float, default=0.0)
     p.add_argument('--contrast', type=float, default=0.3, help='weight of telling the right route from those of the other groups of a step')
+    p.add_argument('--near', type=float, default=0.6, help='cosine of two routes from which on they may mean the same: no contrast of them')
     p.add_argument('--margin', type=float, default=0.1, help='taken from the cosine of the right route in training')
     p.add_argument('--scale', type=float, default=20.0, help='of the cosines, at the start')
     p.add_argument('--bias', type=float, default=4.0, help='logit of `other`, at the start')
@@ -50,35 +49,31 @@ def parse():
 
 
 def loss_of(model, groups, a):
-    """Mean over the conversations of a batch, and how many were right."""
-    total, right, count = 0.0, 0, 0
-    vectors = model.vectors(groups)
-    for matrix, group in zip(model.logits(groups, vectors), groups):
-        labels = torch.tensor([i['label'] for i in group['items']], device=matrix.device)
-        right += int((matrix.argmax(1) == labels).sum())
-        if a.margin:
-            is_route = (labels < matrix.shape[1] - 1).float()
-            matrix = matrix - F.one_hot(labels, matrix.shape[1]) * (a.margin * model.head['scale'].exp().detach() * is_route)[:, None]
-        total = total + F.cross_entropy(matrix.float(), labels, label_smoothing=LABEL_SMOOTHING, reduction='sum')
-        count += len(labels)
-    loss = total / count
-    return (loss + a.contrast * contrast_of(model, groups, vectors) if a.contrast else loss), right, count
+    """-> the mean loss over the conversations of a batch, how many they are, and how many of them were right (a tensor)."""
+    queries, routes, of_query, of_route = model.vectors(groups)
+    items = [(of_query[tuple(i['query'])], [of_route[tuple(t)] for t in g['routes']], i['label']) for g in groups for i in g['items']]
+    scores, other = model.near(queries[[q for q, *_ in items]], routes)
+    # A row's columns: all the routes of the batch, then `other`.
+    shown = torch.zeros(len(items), len(routes) + 1, dtype=torch.bool)
+    for row, (_, mine, _) in zip(shown, items):
+        row[[*mine, -1]] = True
+    shown, labels = shown.to(model.device), torch.tensor([[*mine, len(routes)][label] for _, mine, label in items]).to(model.device)
+    logits = torch.cat([scores, torch.logsumexp(other, 1, keepdim=True)], 1).masked_fill(~shown, float('-inf'))
+    right = (logits.argmax(1) == labels).sum()
+    is_route, scale = labels < len(routes), model.head['scale'].exp().detach()
+    logits = logits - F.one_hot(labels, logits.shape[1]) * (a.margin * scale * is_route)[:, None]
+    log = logits.log_softmax(1)
+    smooth = log.masked_fill(~shown, 0).sum(1) / shown.sum(1)
+    loss = -((1 - LABEL_SMOOTHING) * log.gather(1, labels[:, None])[:, 0] + LABEL_SMOOTHING * smooth).mean()
+    return loss + a.contrast * contrast_of(scores, routes, labels, is_route, a.near), len(items), right
 
 
-def contrast_of(model, groups, vectors):
+def contrast_of(scores, routes, labels, is_route, alike):
     """Cross-entropy of the right route among the routes of the whole batch. Those that are near it may be right as well: left out."""
-    routes = list({tuple(t): None for g in groups for t in g['routes']})
-    index = {t: i for i, t in enumerate(routes)}
-    pairs = [(vectors[tuple(i['query'])], index[tuple(g['routes'][i['label']])]) for g in groups for i in g['items'] if i['label'] < len(g['routes'])]
-    if not pairs:
-        return torch.zeros((), device=model.device)
-    queries, labels = torch.stack([q for q, _ in pairs]), torch.tensor([at for _, at in pairs], device=model.device)
-    rows = torch.stack([vectors[t] for t in routes])
-    with torch.autocast(model.device.type, enabled=False):
-        near = (rows @ rows.T).detach()[labels] > NEAR
-        near[torch.arange(len(labels)), labels] = False
-        scores = (model.head['scale'].exp() * queries @ rows.T).masked_fill(near, float('-inf'))
-    return F.cross_entropy(scores, labels)
+    near = (routes @ routes.T > alike)[labels.clamp(max=len(routes) - 1)]
+    near.scatter_(1, labels.clamp(max=len(routes) - 1)[:, None], False)
+    each = F.cross_entropy(scores.masked_fill(near, float('-inf')), labels.masked_fill(~is_route, -100), reduction='sum', ignore_index=-100)
+    return each / is_route.sum().clamp(min=1)
 
 
 def digest(path):
@@ -91,7 +86,7 @@ class Run:
 
     def __init__(self, a, data):
         self.device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.model = Router(a.base, scale=a.scale, bias=a.bias).to(self.device).train()
+        self.model = Router(a.base, scale=a.scale, bias=a.bias, dropout=a.dropout).to(self.device).train()
         self.model.check(data)
         self.mean = copy.deepcopy(self.model).eval()
         if a.frozen:
@@ -100,7 +95,7 @@ class Run:
             {'params': self.model.encoder.parameters(), 'lr': a.lr, 'weight_decay': 0.01, 'peak': a.lr},
             {'params': self.model.head.parameters(), 'lr': a.lr * 20, 'weight_decay': 0.0, 'peak': a.lr * 20}])
         self.a, self.data, self.step, self.order = a, data, 0, []
-        self.steps = math.ceil(a.examples / (BATCH * sum(len(g['items']) for g in data) / len(data)))
+        self.steps = math.ceil(a.examples / (a.batch * sum(len(g['items']) for g in data) / len(data)))
         self.course = {k: v for k, v in vars(a).items() if k not in ('out', 'validation', 'checkpoint', 'threads')}
         self.course |= {'base': digest(Path(a.base) / 'model.safetensors'), 'data': digest(a.data)}
         self.path = Path(a.out) / 'checkpoint.pt'
@@ -125,24 +120,22 @@ class Run:
         os.replace(self.path.with_suffix('.tmp'), self.path)
 
     def advance(self):
-        """One step -> (loss, how many conversations, how many were right)."""
+        """One step -> what loss_of() gives, the loss without its graph. Nothing here waits for a GPU."""
         factor = min(1, (self.step + 1) / WARM_UP) * (0.97 * 0.5 * (1 + math.cos(math.pi * self.step / self.steps)) + 0.03)
         for group in self.optimizer.param_groups:
             group['lr'] = group['peak'] * factor
-        if len(self.order) < BATCH:
+        if len(self.order) < self.a.batch:
             self.order = random.sample(range(len(self.data)), len(self.data))
-        batch = [self.data[i] for i in self.order[-BATCH:]]
-        del self.order[-BATCH:]
+        batch = [self.data[i] for i in self.order[-self.a.batch:]]
+        del self.order[-self.a.batch:]
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            loss, right, count = loss_of(self.model, batch, self.a)
+            loss, count, right = loss_of(self.model, batch, self.a)
         loss.backward(), torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step(), self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        decay = min(AVERAGING, self.step / (self.step + 10))
         with torch.no_grad():
-            for kept, trained in zip(self.mean.parameters(), self.model.parameters()):
-                kept.lerp_(trained, 1 - decay)
-        return float(loss.detach()), count, right
+            torch._foreach_lerp_(list(self.mean.parameters()), list(self.model.parameters()), 1 - min(AVERAGING, self.step / (self.step + 10)))
+        return loss.detach(), count, right
 
 
 def main():

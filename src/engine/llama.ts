@@ -113,7 +113,14 @@ export async function load(options: LlamaEngineOptions): Promise<Loaded> {
     const wanted = options.threads ?? Math.min(chooseThreads(readMachine()), llama.cpuMathCores);
     llama.maxThreads = wanted;
     const loadSignal = AbortSignal.timeout(LOAD_LIMIT);
-    return { llama, model: await llama.loadModel({ modelPath: options.modelPath, loadSignal }), threads: wanted, log };
+    const model = await llama.loadModel({
+      modelPath: options.modelPath,
+      loadSignal,
+      // On the CPU flash attention makes scores depend on the shape of a batch (0.26 nat seen), and texts of 20 to 60 tokens
+      // take an encoder up to twice as long; GPUs may need it.
+      defaultContextFlashAttention: llama.gpu === false ? false : "auto",
+    });
+    return { llama, model, threads: wanted, log };
   } catch (cause) {
     // What llama.cpp logged on its own thread is on its way; after dispose it would go to stderr.
     await nextTurn();
@@ -200,8 +207,6 @@ async function openSequence({ llama, model, threads }: Loaded, options: LlamaEng
         contextSize,
         batchSize: BATCH,
         threads,
-        // On the CPU flash attention makes scores depend on the shape of a batch (0.26 nat seen); GPUs may need it.
-        ...(llama.gpu === false ? { flashAttention: false } : {}),
       });
       if (contextSize < wanted)
         options.warn?.(`context: ${wanted} tokens do not fit into memory: using ${contextSize}`);
