@@ -920,7 +920,7 @@ def stats(name, L):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--out', required=True)
-    ap.add_argument('--groups', type=int, default=36000)
+    ap.add_argument('--groups', type=int, default=120_000)
     ap.add_argument('--seed', type=int, default=7)
     ap.add_argument('--samples', type=int, default=10)
     a = ap.parse_args()

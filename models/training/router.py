@@ -20,12 +20,12 @@ class Router(torch.nn.Module):
     """Bi-encoder: logit of a route = scale * cos(query, route); logit of `other` = logsumexp(bias, scale * cos(query, o_k) + offset_k)
     over K learned directions o_k. Texts come as token ids (tokens.mjs), so that there is no second way to make them."""
 
-    def __init__(self, folder, directions=16, scale=20.0, bias=4.0, dropout=0.0):
+    def __init__(self, folder, directions=16, scale=40.0, bias=28.0):
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa')
+        self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa', dtype=torch.float32)
         for module in self.encoder.modules():
             if isinstance(module, torch.nn.Dropout):
-                module.p = dropout
+                module.p = 0.0
         config = self.encoder.config
         width = config.hidden_size
         self.frame = frame_of(config)

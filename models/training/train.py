@@ -32,16 +32,15 @@ def parse():
     p = argparse.ArgumentParser()
     p.add_argument('base'), p.add_argument('data'), p.add_argument('out')
     p.add_argument('--validation', nargs='*', default=[])
-    p.add_argument('--examples', type=int, default=75_000, help='conversations to see in all')
-    p.add_argument('--batch', type=int, default=16, help='groups in a step')
-    p.add_argument('--lr', type=float, default=1.5e-4)
+    p.add_argument('--examples', type=int, default=500_000, help='conversations to see in all')
+    p.add_argument('--batch', type=int, default=64, help='groups in a step')
+    p.add_argument('--lr', type=float, default=2e-4)
     p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
-    p.add_argument('--dropout', type=float, default=0.0)
     p.add_argument('--contrast', type=float, default=0.3, help='weight of telling the right route from those of the other groups of a step')
-    p.add_argument('--near', type=float, default=0.6, help='cosine of two routes from which on they may mean the same: no contrast of them')
+    p.add_argument('--near', type=float, default=0.85, help='cosine of two routes from which on they may mean the same: no contrast of them')
     p.add_argument('--margin', type=float, default=0.1, help='taken from the cosine of the right route in training')
-    p.add_argument('--scale', type=float, default=20.0, help='of the cosines, at the start')
-    p.add_argument('--bias', type=float, default=4.0, help='logit of `other`, at the start')
+    p.add_argument('--scale', type=float, default=40.0, help='of the cosines, at the start')
+    p.add_argument('--bias', type=float, default=28.0, help='logit of `other`, at the start')
     p.add_argument('--checkpoint', type=float, default=8, help='minutes between checkpoints')
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--seed', type=int, default=1)
@@ -86,7 +85,9 @@ class Run:
 
     def __init__(self, a, data):
         self.device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.model = Router(a.base, scale=a.scale, bias=a.bias, dropout=a.dropout).to(self.device).train()
+        # cuDNN's attention makes a plan for every shape, and nearly every batch has another one: two thirds of the time.
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        self.model = Router(a.base, scale=a.scale, bias=a.bias).to(self.device).train()
         self.model.check(data)
         self.mean = copy.deepcopy(self.model).eval()
         if a.frozen:

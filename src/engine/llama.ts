@@ -198,7 +198,7 @@ export async function openText(loaded: Loaded, options: LlamaEngineOptions): Pro
   };
 }
 
-async function openSequence({ llama, model, threads }: Loaded, options: LlamaEngineOptions) {
+async function openSequence({ model, threads }: Loaded, options: LlamaEngineOptions) {
   const wanted = Math.min(options.context ?? 4096, model.trainContextSize ?? Infinity);
   for (let contextSize = wanted; ; contextSize = Math.floor(contextSize / 2)) {
     try {

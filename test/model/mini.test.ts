@@ -7,7 +7,7 @@ import type { Engine, Scores } from "../../src/core/engine.js";
 import { OTHER, type Route } from "../../src/core/route.js";
 import { createRouter, type Router } from "../../src/core/router.js";
 import { queryTokens, routeTokens } from "../../src/engine/encoder-text.js";
-import { createLlamaEngine } from "../../src/engine/llama.js";
+import { createLlamaEngine, load } from "../../src/engine/llama.js";
 import { embeddedModel } from "../../src/io/bundled.js";
 import { temporaryFolder } from "../helpers/run-cli.js";
 
@@ -75,6 +75,12 @@ describe("mini on the coding routes", () => {
     expect(trimmed).toBe(false);
     expect(inSet).toBeUndefined();
   });
+});
+
+it("runs without flash attention on the CPU, which is slower for short texts", async () => {
+  const { llama, model } = await load({ modelPath: embeddedModel.path, threads: 1, gpu: "off" });
+  expect(model.defaultContextFlashAttention).toBe(false);
+  await llama.dispose();
 });
 
 describe("mini's probabilities", () => {
