@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from router import Router, at_temperature, read
+from router import DEVICE, Router, at_temperature, read
 
 
 @torch.no_grad()
@@ -77,7 +77,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument('folder'), p.add_argument('files', nargs='+'), p.add_argument('--calibrated')
     a = p.parse_args()
-    model = Router(a.folder).eval()
+    model = Router(a.folder).to(DEVICE).eval()
     scored = {Path(path).name.removesuffix('.tokens'): outputs(model, read(path)) for path in a.files}
     for name, rows in scored.items():
         show(name, rows)

@@ -80,7 +80,7 @@ def main():
     model = AutoModel.from_pretrained(a.folder)
     c = model.config
     w = GGUFWriter(a.out, 'bert')
-    w.add_name('arch-route mini'), w.add_license('apache-2.0')
+    w.add_name('arch-route mini'), w.add_license('mit')
     w.add_block_count(c.num_hidden_layers), w.add_context_length(c.max_position_embeddings), w.add_embedding_length(c.hidden_size)
     w.add_feed_forward_length(c.intermediate_size), w.add_head_count(c.num_attention_heads), w.add_layer_norm_eps(c.layer_norm_eps)
     w.add_causal_attention(False), w.add_pooling_type(gguf.PoolingType.MEAN)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel
 
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 # In a forward pass, with what is padding.
 MOST_TOKENS = {'cpu': 700, 'cuda': 16_384}
 

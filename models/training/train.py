@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from evaluate import accuracy
-from router import Router, read
+from router import DEVICE, Router, read
 
 WARM_UP = 100
 LABEL_SMOOTHING = 0.02
@@ -84,10 +84,9 @@ class Run:
     """A router in training, the running mean of its weights, and where in the data it is: all that a checkpoint holds."""
 
     def __init__(self, a, data):
-        self.device = 'cuda' if torch.cuda.is_available() else 'cpu'
         # cuDNN's attention makes a plan for every shape, and nearly every batch has another one: two thirds of the time.
         torch.backends.cuda.enable_cudnn_sdp(False)
-        self.model = Router(a.base, scale=a.scale, bias=a.bias).to(self.device).train()
+        self.model = Router(a.base, scale=a.scale, bias=a.bias).to(DEVICE).train()
         self.model.check(data)
         self.mean = copy.deepcopy(self.model).eval()
         if a.frozen:
@@ -104,7 +103,7 @@ class Run:
     def restore(self):
         if not self.path.exists():
             return
-        state = torch.load(self.path, weights_only=False, map_location=self.device)
+        state = torch.load(self.path, weights_only=False, map_location=DEVICE)
         if state['course'] != self.course:
             raise SystemExit(f'{self.path} was begun with other arguments, data or base: {state["course"]}')
         self.model.load_state_dict(state['model']), self.mean.load_state_dict(state['mean']), self.optimizer.load_state_dict(state['optimizer'])
@@ -129,7 +128,7 @@ class Run:
             self.order = random.sample(range(len(self.data)), len(self.data))
         batch = [self.data[i] for i in self.order[-self.a.batch:]]
         del self.order[-self.a.batch:]
-        with torch.autocast(self.device, dtype=torch.bfloat16):
+        with torch.autocast(DEVICE, dtype=torch.bfloat16):
             loss, count, right = loss_of(self.model, batch, self.a)
         loss.backward(), torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step(), self.optimizer.zero_grad(set_to_none=True)
