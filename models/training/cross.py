@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from transformers import AutoModel
 
 from evaluate import outputs
-from router import Router, at_temperature, frame_of, read
+from router import AS_IS, Router, calibrated, frame_of, read
 
 OTHERS = 4
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -76,7 +76,7 @@ def judge(model, first, groups):
     for group in groups:
         for item in group['items']:
             routes, other, label = next(stages)
-            bi = at_temperature(routes, other, 1.0)[0]
+            bi = calibrated(routes, other, AS_IS)[0]
             with torch.autocast('cpu', dtype=torch.bfloat16):
                 cross = model.logits([(item['query'], group['routes'])])[0].float()
             best = set(bi[:-1].topk(min(3, len(bi) - 1)).indices.tolist()) | {len(bi) - 1}

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Scores a trained router, in float32, on files of tokens.mjs, and fits its temperature.
+"""Scores a trained router, in float32, on files of tokens.mjs, and calibrates it.
 
     python3 evaluate.py FOLDER FILE.tokens... [--calibrated OUT_FOLDER]
 
 Prints accuracy, precision and recall of `other`, expected calibration error (10 bins, as the tool) and the error rate on either side of a
-confidence of 0.5. With --calibrated: fits one temperature on all the files, each of the same weight, shows the figures with it, and writes
-the router with its head divided by it.
+confidence of 0.5. With --calibrated: fits one temperature and what is added to the logit of `other` on all the files, each of the same
+weight, shows the figures with them, and writes the router with both built in.
 """
 import argparse
 import math
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from router import DEVICE, Router, at_temperature, read
+from router import AS_IS, DEVICE, Router, calibrated, read
 
 
 @torch.no_grad()
@@ -30,12 +30,12 @@ def outputs(model, groups, at_once=32):
 
 def accuracy(model, groups):
     scored = outputs(model, groups)
-    return sum(int(at_temperature(r, o, 1.0).argmax()) == label for r, o, label in scored) / max(1, len(scored))
+    return sum(int(calibrated(r, o, AS_IS).argmax()) == label for r, o, label in scored) / max(1, len(scored))
 
 
-def figures(scored, temperature=1.0):
+def figures(scored, calibration=AS_IS):
     """What the module's docstring names, of what outputs() gives."""
-    said = [(at_temperature(r, o, temperature)[0].softmax(0), label) for r, o, label in scored]
+    said = [(calibrated(r, o, calibration)[0].softmax(0), label) for r, o, label in scored]
     return summary([(float(p.max()), int(p.argmax()) == label, int(p.argmax()) == len(p) - 1, label == len(p) - 1) for p, label in said])
 
 
@@ -53,24 +53,38 @@ def summary(rows, bins=10):
             'errors < 0.5': share([not r[1] for r in low], low), 'errors >= 0.5': share([not r[1] for r in high], high), 'share < 0.5': len(low) / len(rows)}
 
 
-def fit_temperature(files):
-    """The temperature of the least negative log-likelihood, by golden-section search. files: what outputs() gives, of each."""
-    def loss(t):
-        return sum(sum(float(F.cross_entropy(at_temperature(r, o, t), torch.tensor([label]))) for r, o, label in scored) / len(scored) for scored in files)
-    low, high, ratio = 0.3, 3.0, (math.sqrt(5) - 1) / 2
-    for _ in range(16):
+def fit(files):
+    """The calibration of the least negative log-likelihood, by golden-section searches in turn. files: what outputs() gives, of each."""
+    tables = []
+    for scored in files:
+        routes = torch.nn.utils.rnn.pad_sequence([r[0] for r, *_ in scored], batch_first=True, padding_value=float('-inf'))
+        labels = [label if label < r.shape[1] else routes.shape[1] for r, _, label in scored]
+        tables.append((routes, torch.cat([o for _, o, _ in scored]), torch.tensor(labels)))
+
+    def loss(calibration):
+        return sum(float(F.cross_entropy(calibrated(r, o, calibration), labels)) for r, o, labels in tables)
+    temperature, shift = AS_IS
+    for _ in range(4):
+        temperature = least(lambda t: loss((t, shift)), 0.3, 4.0)
+        shift = least(lambda s: loss((temperature, s)), -10.0, 10.0)
+    return temperature, shift
+
+
+def least(function, low, high, ratio=(math.sqrt(5) - 1) / 2):
+    """Where a function with one valley is lowest."""
+    for _ in range(20):
         a, b = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, b) if loss(a) < loss(b) else (a, high)
+        low, high = (low, b) if function(a) < function(b) else (a, high)
     return (low + high) / 2
 
 
-def show(name, scored, temperature=1.0):
-    print(f'{name:16}', ' '.join(f'{k} {v:.3f}' if isinstance(v, float) else f'{k} {v if v is not None else "–"}' for k, v in figures(scored, temperature).items()), flush=True)
+def show(name, scored, calibration=AS_IS):
+    print(f'{name:16}', ' '.join(f'{k} {v:.3f}' if isinstance(v, float) else f'{k} {v if v is not None else "–"}' for k, v in figures(scored, calibration).items()), flush=True)
 
 
-def macro(files, temperature=1.0):
-    """Mean accuracy of {name: what outputs() gives}. The temperature has a say in it: what `other` is summed of is divided before it is summed."""
-    return sum(figures(scored, temperature)['accuracy'] for scored in files.values()) / len(files)
+def macro(files, calibration=AS_IS):
+    """Mean accuracy of {name: what outputs() gives}."""
+    return sum(figures(scored, calibration)['accuracy'] for scored in files.values()) / len(files)
 
 
 def main():
@@ -83,14 +97,14 @@ def main():
         show(name, rows)
     print(f'macro {macro(scored):.4f}')
     if a.calibrated:
-        t = fit_temperature(list(scored.values()))
-        print(f'temperature {t:.3f}')
+        c = fit(list(scored.values()))
+        print('temperature %.3f, `other` %+.3f' % c)
         for name, rows in scored.items():
-            show(name, rows, t)
-        print(f'macro {macro(scored, t):.4f}')
+            show(name, rows, c)
+        print(f'macro {macro(scored, c):.4f}')
         show('all', [row for rows in scored.values() for row in rows])
-        show('all, divided', [row for rows in scored.values() for row in rows], t)
-        model.divide(t)
+        show('all, calibrated', [row for rows in scored.values() for row in rows], c)
+        model.calibrate(c)
         Path(a.calibrated).mkdir(parents=True, exist_ok=True)
         model.save(a.calibrated)
 

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from transformers import AutoModel
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+# The calibration that changes nothing.
+AS_IS = (1.0, 0.0)
 # In a forward pass, with what is padding.
 MOST_TOKENS = {'cpu': 700, 'cuda': 16_384}
 
@@ -81,12 +83,14 @@ class Router(torch.nn.Module):
         queries, routes, of_query, of_route = self.vectors(groups)
         return [self.near(queries[[of_query[tuple(i['query'])] for i in g['items']]], routes[[of_route[tuple(t)] for t in g['routes']]]) for g in groups]
 
-    def divide(self, temperature):
-        """Builds a temperature into the head."""
+    def calibrate(self, calibration):
+        """Builds a calibration into the head."""
+        temperature, shift = calibration
         with torch.no_grad():
             self.head['scale'] -= math.log(temperature)
-            self.head['offsets'] /= temperature
-            self.head['bias'] /= temperature
+            for name in ('offsets', 'bias'):
+                self.head[name] += shift
+                self.head[name] /= temperature
 
     def check(self, groups):
         """Refuses tokens that another base's tokenizer made, as far as it shows."""
@@ -104,9 +108,11 @@ class Router(torch.nn.Module):
         torch.save({k: v.detach().cpu().clone() for k, v in self.head.items()}, Path(folder) / 'head.pt')
 
 
-def at_temperature(routes, other, temperature):
-    """What parts() gives -> logits as of a head that is divided by the temperature."""
-    return torch.cat([routes / temperature, torch.logsumexp(other / temperature, 1, keepdim=True)], 1)
+def calibrated(routes, other, calibration):
+    """What near() gives -> logits (queries, routes + 1): the routes in their order, then `other`. calibration: the temperature that divides all, and what
+    is added to `other` before."""
+    temperature, shift = calibration
+    return torch.cat([routes / temperature, torch.logsumexp((other + shift) / temperature, 1, keepdim=True)], 1)
 
 
 def read(path):

@@ -6,7 +6,7 @@ import { archRouter, pullCommand } from "../io/model-table.js";
 import { isFirstTime } from "../io/notice.js";
 
 export interface EngineUse {
-  /** In a child process: what a batch wants. A single routing starts faster without. */
+  /** In a child process, whatever the model: what a batch wants. A single routing by the embedded one starts faster without. */
   readonly isolated: boolean;
   /** Told what the user should know. */
   readonly warn: (message: string) => void;
@@ -38,10 +38,9 @@ export async function openEngine(config: Config, use: EngineUse): Promise<Engine
     ...(isolated && { routes: config.routes.routes }),
     warn,
   };
-  // A file that nobody vouches for is loaded where it can do less harm, and within a time limit.
-  const isKnown = file.embedded || file.stored?.sha256 !== undefined;
+  // Native code may abort on a GPU, or on a file that nobody vouches for: where it can do less harm.
   const engine =
-    isolated || !isKnown
+    isolated || !file.embedded
       ? await (await import("../engine/worker.js")).createWorkerEngine({ ...options, signal })
       : await (await import("../engine/llama.js")).createLlamaEngine(options);
   const { notice, text } = choice(file);

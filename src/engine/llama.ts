@@ -37,6 +37,8 @@ export interface LlamaEngineOptions {
   readonly cache?: string;
   /** Told when the engine has to make do with less than was asked for. */
   readonly warn?: (message: string) => void;
+  /** Told before a GPU is given anything to do. */
+  readonly onGpu?: (gpu: string) => void;
 }
 
 /** The longest text that an encoder gets, with room for the two tokens that frame it. */
@@ -112,6 +114,7 @@ export async function load(options: LlamaEngineOptions): Promise<Loaded> {
   try {
     const wanted = options.threads ?? Math.min(chooseThreads(readMachine()), llama.cpuMathCores);
     llama.maxThreads = wanted;
+    if (llama.gpu !== false) options.onGpu?.(llama.gpu);
     const loadSignal = AbortSignal.timeout(LOAD_LIMIT);
     const model = await llama.loadModel({
       modelPath: options.modelPath,

@@ -23,6 +23,8 @@ interface PlainError {
 
 export type FromWorker =
   | { readonly kind: "warning"; readonly message: string }
+  /** The model is about to run on this GPU. */
+  | { readonly kind: "gpu"; readonly gpu: string }
   | { readonly kind: "ready"; readonly model: string }
   | { readonly kind: "failed"; readonly error: PlainError }
   | { readonly kind: "scores"; readonly id: number; readonly scores: Scores }
@@ -49,7 +51,11 @@ async function answer(message: ToWorker): Promise<void> {
 
 async function load(options: LlamaEngineOptions): Promise<void> {
   try {
-    engine = await createLlamaEngine({ ...options, warn: (message) => send({ kind: "warning", message }) });
+    engine = await createLlamaEngine({
+      ...options,
+      warn: (message) => send({ kind: "warning", message }),
+      onGpu: (gpu) => send({ kind: "gpu", gpu }),
+    });
     send({ kind: "ready", model: engine.model });
   } catch (error) {
     send({ kind: "failed", error: plain(error) });

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Conversation } from "../core/conversation.js";
 import type { Engine, Scores } from "../core/engine.js";
 import { ArchRouteError, type ErrorCode } from "../core/errors.js";
 import type { Route } from "../core/route.js";
@@ -20,36 +21,56 @@ const MOST_DEATHS = 3;
 
 /**
  * An engine in a child process: if native code aborts there, the call that was under way rejects with E_MODEL_DIED and
- * the next one starts a new process. Throws E_MODEL if the model cannot be loaded.
+ * the next one starts a new process. One that aborts on a GPU before it ever gave an answer is followed at once, with a
+ * warning, by one on the CPU: so do drivers end that are too old for the library. Throws E_MODEL if the model cannot be loaded.
  */
 export async function createWorkerEngine(options: WorkerOptions): Promise<Engine> {
-  let worker: Promise<Worker> | undefined = startWorker(options);
-  const { model } = await worker;
+  let settings = options;
+  let answered = false;
+  let worker: Promise<Worker> | undefined = startWorker(settings);
+  const { model } = await worker.catch((error) => {
+    if (!leavesGpu(error)) throw error;
+    worker = startWorker(settings);
+    return worker;
+  });
   let deaths = 0;
   let disposed = false;
+
+  /** Whether what died did so on a GPU that has never worked; if so, the next process does without. */
+  function leavesGpu(error: unknown): boolean {
+    if (!(error instanceof DeathOnGpu) || answered || options.signal?.aborted) return false;
+    if (settings.gpu !== "off") options.warn?.(`gpu ${error.gpu}: ${error.message}: running on the CPU`);
+    settings = { ...options, gpu: "off" };
+    return true;
+  }
+
+  async function rank(routes: readonly Route[], conversation: Conversation): Promise<Scores> {
+    if (disposed) throw new Error("the engine is disposed");
+    if (worker === undefined && deaths >= MOST_DEATHS) {
+      throw died(`${deaths} times in a row`, "try --gpu off or another model");
+    }
+    worker ??= startWorker(settings);
+    const current = worker;
+    try {
+      const scores = await (await current).rank(routes, conversation);
+      deaths = 0;
+      answered = true;
+      return scores;
+    } catch (error) {
+      // Calls that overlap all learn of one death; it counts once.
+      const over = await isOver(current);
+      if (over && worker === current) {
+        deaths++;
+        worker = undefined;
+      }
+      if (over && leavesGpu(error)) return await rank(routes, conversation);
+      throw error;
+    }
+  }
+
   return {
     model,
-    async rank(routes, conversation) {
-      if (disposed) throw new Error("the engine is disposed");
-      if (worker === undefined && deaths >= MOST_DEATHS) {
-        throw died(`${deaths} times in a row`, "try --gpu off or another model");
-      }
-      worker ??= startWorker(options);
-      const current = worker;
-      try {
-        const scores = await (await current).rank(routes, conversation);
-        deaths = 0;
-        return scores;
-      } catch (error) {
-        // Calls that overlap all learn of one death; it counts once.
-        const over = await isOver(current);
-        if (over && worker === current) {
-          deaths++;
-          worker = undefined;
-        }
-        throw error;
-      }
-    },
+    rank,
     async dispose() {
       disposed = true;
       await worker?.then(
@@ -88,9 +109,13 @@ async function startWorker({ entry, loadTimeout = 300_000, signal, warn, ...opti
     killSignal: "SIGKILL",
   });
   const waiting = new Map<number, { resolve(scores: Scores): void; reject(error: Error): void }>();
+  let gpu: string | undefined;
   const gone = new Promise<ArchRouteError>((resolve) => {
     child.once("error", (cause) => resolve(died(cause.message)));
-    child.once("exit", (code, signal) => resolve(died(signal ?? `exit code ${code}`)));
+    child.once("exit", (code, signal) => {
+      const how = signal ?? `exit code ${code}`;
+      resolve(gpu === undefined ? died(how) : new DeathOnGpu(how, gpu));
+    });
   });
   let death: ArchRouteError | undefined;
   void gone.then((error) => {
@@ -112,10 +137,11 @@ async function startWorker({ entry, loadTimeout = 300_000, signal, warn, ...opti
     });
     child.on("message", (message: FromWorker) => {
       if (message.kind === "warning") warn?.(message.message);
+      else if (message.kind === "gpu") gpu = message.gpu;
       else if (message.kind === "ready") resolve(message.model);
       else if (message.kind === "failed") reject(revive(message.error));
       else settle(waiting, message);
-      if (message.kind !== "warning") clearTimeout(timer);
+      if (message.kind !== "warning" && message.kind !== "gpu") clearTimeout(timer);
     });
     send(child, { kind: "load", options });
   }).catch((error) => {
@@ -168,6 +194,16 @@ function revive(error: { code: string; message: string; hint?: string }): ArchRo
     error.message,
     error.hint === undefined ? {} : { hint: error.hint },
   );
+}
+
+class DeathOnGpu extends ArchRouteError {
+  constructor(
+    how: string,
+    readonly gpu: string,
+  ) {
+    const { code, message, hint } = died(how);
+    super(code, message, hint === undefined ? {} : { hint });
+  }
 }
 
 function died(how: string, hint = "if it happens again, try --gpu off or another model"): ArchRouteError {

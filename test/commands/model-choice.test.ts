@@ -3,16 +3,21 @@ import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openEngine } from "../../src/commands/open-engine.js";
 import { embeddedModel } from "../../src/io/bundled.js";
 import { resolveConfig } from "../../src/io/config.js";
+import { children } from "../helpers/children.js";
 import { FILE, REPOSITORY } from "../helpers/hub-server.js";
 import { temporaryFolder } from "../helpers/run-cli.js";
 import { addFiles } from "../io/temporary-files.js";
 
+// The program as it is shipped, which `npm test` builds first: it starts processes of its own.
+const shipped = new URL("../../dist/commands/open-engine.js", import.meta.url).href;
+const { openEngine }: typeof import("../../src/commands/open-engine.js") = await import(shipped);
+
 // The embedded model stands in for Arch-Router's weights: what matters here is where a file lies, and that it is loaded.
 const blob = embeddedModel.sha256;
 const layer = { mediaType: "application/vnd.ollama.image.model", digest: `sha256:${blob}` };
+const ollamaBlob = `.ollama/models/blobs/sha256-${blob}`;
 const bin = fileURLToPath(new URL("../../bin/arch-route.js", import.meta.url));
 const hub = ".cache/huggingface/hub/models--katanemo--Arch-Router-1.5B.gguf";
 
@@ -43,12 +48,8 @@ describe("the choice is told once, on a machine with", () => {
   });
 
   it("a file of ollama's, which is used in place", async () => {
-    const place = `.ollama/models/blobs/sha256-${blob}`;
-    const { said } = await openTwice((home) => {
-      addFiles(home, { [`.ollama/models/manifests/hf.co/${REPOSITORY}/Q4_K_M`]: JSON.stringify({ layers: [layer] }) });
-      put(home, place);
-    });
-    const text = `routed by ${FILE}, which ollama keeps in ~/${place}; another one: --model, arch-route models`;
+    const { said } = await openTwice(addOllama);
+    const text = `routed by ${FILE}, which ollama keeps in ~/${ollamaBlob}; another one: --model, arch-route models`;
     expect(said).toEqual([text]);
   });
 
@@ -77,6 +78,24 @@ describe("a file without a sum is loaded, in a process of its own, from", () => 
     expect(JSON.parse(stdout)).toMatchObject({ route: "bug_fixing", model: basename(place, ".gguf") });
   });
 });
+
+it.skipIf(process.platform !== "linux").each([
+  ["mini in this process", () => undefined, 0],
+  ["a file with a sum in one of its own, where a GPU's driver may abort", addOllama, 1],
+])("a single routing runs %s", async (_, prepare, processes) => {
+  const home = temporaryFolder();
+  prepare(home);
+  const config = await resolveConfig({}, { env: { HOME: home }, cwd: () => home });
+  const before = children();
+  const engine = await openEngine(config, { isolated: false, warn: () => undefined });
+  expect(children().filter((pid) => !before.includes(pid))).toHaveLength(processes);
+  await engine.dispose();
+});
+
+function addOllama(home: string): void {
+  addFiles(home, { [`.ollama/models/manifests/hf.co/${REPOSITORY}/Q4_K_M`]: JSON.stringify({ layers: [layer] }) });
+  put(home, ollamaBlob);
+}
 
 function put(home: string, place: string): void {
   mkdirSync(dirname(join(home, place)), { recursive: true });

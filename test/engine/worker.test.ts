@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -9,6 +9,7 @@ import type { Engine } from "../../src/core/engine.js";
 import { createLlamaEngine } from "../../src/engine/llama.js";
 import { createWorkerEngine, type WorkerOptions } from "../../src/engine/worker.js";
 import { embeddedModel } from "../../src/io/bundled.js";
+import { children } from "../helpers/children.js";
 import * as gguf from "../helpers/gguf-writer.js";
 import { temporaryFolder } from "../helpers/run-cli.js";
 
@@ -20,6 +21,8 @@ const parent = new URL("../../dist/engine/worker.js", import.meta.url).href;
 interface Behaviour {
   readonly load?: "hang" | "die" | "fail";
   readonly warn?: string;
+  /** Said before loading, unless the options turn the GPU off. */
+  readonly gpu?: string;
   readonly print?: boolean;
   /** Numbers of calls, counted in each process from 1. */
   readonly dieAt?: number;
@@ -63,14 +66,6 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** The processes that this one has started. */
-function children(): number[] {
-  const tasks = readdirSync("/proc/self/task");
-  return tasks.flatMap((task) =>
-    readFileSync(`/proc/self/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
-  );
 }
 
 /** Waits for a process to end; false if it is there after five seconds. */
@@ -168,6 +163,38 @@ describe("a death", () => {
     await expect(engine.rank(routes, user("1"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
     const scores = await Promise.all(["2", "3", "4"].map((text) => engine.rank(routes, user(text))));
     expect(scores.map(({ tokens }) => tokens.cached)).toEqual([1, 2, 3]);
+    expect(pids()).toHaveLength(2);
+  });
+});
+
+describe("a death on a GPU", () => {
+  it("before the first answer is followed by a process without, and one warning, whatever was under way", async () => {
+    const { open, pids } = plan({ gpu: "cuda", dieAt: 1 }, { gpu: "cuda" });
+    const warnings: string[] = [];
+    const engine = await open({ gpu: "auto", warn: (message) => warnings.push(message) });
+    const scores = await Promise.all(["1", "2", "3"].map((text) => engine.rank(routes, user(text))));
+    expect(scores.map(({ inSet }) => inSet)).toEqual(Array(3).fill(pids()[1]));
+    expect(warnings).toEqual(["gpu cuda: model process died (SIGABRT): running on the CPU"]);
+  });
+
+  it("while it loads, too", async () => {
+    const { open, pids } = plan({ gpu: "vulkan", load: "die" }, {});
+    const warnings: string[] = [];
+    const engine = await open({ warn: (message) => warnings.push(message) });
+    expect((await engine.rank(routes, user("1"))).inSet).toBe(pids()[1]);
+    expect(warnings).toEqual(["gpu vulkan: model process died (SIGSEGV): running on the CPU"]);
+  });
+
+  it("after an answer is one like any other: the GPU works", async () => {
+    const { open } = plan({ gpu: "cuda", dieAt: 2 }, {});
+    const engine = await open();
+    await engine.rank(routes, user("1"));
+    await expect(engine.rank(routes, user("2"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+  });
+
+  it("of the one without, is the end", async () => {
+    const { open, pids } = plan({ gpu: "cuda", load: "die" });
+    await expect(open()).rejects.toMatchObject({ code: "E_MODEL_DIED", message: "model process died (SIGSEGV)" });
     expect(pids()).toHaveLength(2);
   });
 });
