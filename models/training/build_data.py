@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds the router's training, validation and test files (Python 3.11, standard library only).
 
-    python3 build_data.py --out DIR [--groups 36000] [--seed 7]
+    python3 build_data.py --out DIR [--groups 120000] [--seed 7]
 
 Reads data/ beside this file; writes to DIR, one JSON object a line:
   train.jsonl  {"routes": [{"name", "description"}...], "items": [{"conversation": [{"role", "content"}...], "route", "source"}...]}

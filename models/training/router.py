@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from transformers import AutoModel
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+# Of the head before training; scale and bias suit cosines that begin at 0.6, as bge's do.
+DIRECTIONS, SCALE, BIAS = 16, 40.0, 28.0
 # The calibration that changes nothing.
 AS_IS = (1.0, 0.0)
 # In a forward pass, with what is padding.
@@ -23,7 +25,7 @@ class Router(torch.nn.Module):
     """Bi-encoder: logit of a route = scale * cos(query, route); logit of `other` = logsumexp(bias, scale * cos(query, o_k) + offset_k)
     over K learned directions o_k. Texts come as token ids (tokens.mjs), so that there is no second way to make them."""
 
-    def __init__(self, folder, directions=16, scale=40.0, bias=28.0):
+    def __init__(self, folder, scale=SCALE, bias=BIAS):
         super().__init__()
         self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa', dtype=torch.float32)
         for module in self.encoder.modules():
@@ -33,7 +35,7 @@ class Router(torch.nn.Module):
         width = config.hidden_size
         self.frame = frame_of(config)
         self.head = torch.nn.ParameterDict({
-            'directions': torch.nn.Parameter(torch.randn(directions, width) * 0.05), 'offsets': torch.nn.Parameter(torch.full((directions,), bias - 6.0)),
+            'directions': torch.nn.Parameter(torch.randn(DIRECTIONS, width) * 0.05), 'offsets': torch.nn.Parameter(torch.full((DIRECTIONS,), bias - 6.0)),
             'scale': torch.nn.Parameter(torch.tensor(math.log(scale))), 'bias': torch.nn.Parameter(torch.tensor(float(bias)))})
         stored = Path(folder) / 'head.pt'
         if stored.exists():
@@ -59,9 +61,7 @@ class Router(torch.nn.Module):
             hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
             rows.append(F.normalize((hidden * mask[..., None]).sum(1) / lengths, dim=-1))
             start = end
-        at = torch.empty(len(order), dtype=torch.long)
-        at[torch.tensor(order)] = torch.arange(len(order))
-        return torch.cat(rows)[at.to(self.device)]
+        return torch.cat(rows)[torch.tensor(order).argsort().to(self.device)]
 
     def vectors(self, groups):
         """Groups -> the vectors of their queries, those of their routes (each text once), and {token ids, as a tuple: row} of both."""
@@ -70,7 +70,7 @@ class Router(torch.nn.Module):
         rows = self.embed([*queries, *routes])
         return rows[:len(queries)], rows[len(queries):], {t: i for i, t in enumerate(queries)}, {t: i for i, t in enumerate(routes)}
 
-    def near(self, queries, routes):
+    def scores(self, queries, routes):
         """Vectors -> the logits of the routes (queries, routes) and what `other` is summed of (queries, K + 1)."""
         # Logits in bfloat16 would be rounded to eighths.
         with torch.autocast(self.device.type, enabled=False):
@@ -79,9 +79,9 @@ class Router(torch.nn.Module):
             return scale * queries @ routes.T, torch.cat([other, self.head['bias'].expand(len(queries), 1)], 1)
 
     def parts(self, groups):
-        """Groups -> for each what near() gives of its conversations and routes."""
+        """Groups -> for each what scores() gives of its conversations and routes."""
         queries, routes, of_query, of_route = self.vectors(groups)
-        return [self.near(queries[[of_query[tuple(i['query'])] for i in g['items']]], routes[[of_route[tuple(t)] for t in g['routes']]]) for g in groups]
+        return [self.scores(queries[[of_query[tuple(i['query'])] for i in g['items']]], routes[[of_route[tuple(t)] for t in g['routes']]]) for g in groups]
 
     def calibrate(self, calibration):
         """Builds a calibration into the head."""
@@ -109,8 +109,8 @@ class Router(torch.nn.Module):
 
 
 def calibrated(routes, other, calibration):
-    """What near() gives -> logits (queries, routes + 1): the routes in their order, then `other`. calibration: the temperature that divides all, and what
-    is added to `other` before."""
+    """What scores() gives -> logits (queries, routes + 1): the routes in their order, then `other`. calibration: the temperature that divides all, and
+    what is added to `other` before."""
     temperature, shift = calibration
     return torch.cat([routes / temperature, torch.logsumexp((other + shift) / temperature, 1, keepdim=True)], 1)
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from evaluate import accuracy
-from router import DEVICE, Router, read
+from router import BIAS, DEVICE, SCALE, Router, read
 
 WARM_UP = 100
 LABEL_SMOOTHING = 0.02
@@ -32,15 +32,15 @@ def parse():
     p = argparse.ArgumentParser()
     p.add_argument('base'), p.add_argument('data'), p.add_argument('out')
     p.add_argument('--validation', nargs='*', default=[])
-    p.add_argument('--examples', type=int, default=500_000, help='conversations to see in all')
-    p.add_argument('--batch', type=int, default=64, help='groups in a step')
-    p.add_argument('--lr', type=float, default=2e-4)
-    p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
+    p.add_argument('--examples', type=int, default=50_000, help='conversations to see in all')
+    p.add_argument('--batch', type=int, default=16, help='groups in a step')
+    p.add_argument('--lr', type=float, default=1.5e-4)
+    p.add_argument('--frozen', type=int, default=4, help='layers, from the words up, that stay as they are')
     p.add_argument('--contrast', type=float, default=0.3, help='weight of telling the right route from those of the other groups of a step')
-    p.add_argument('--near', type=float, default=0.85, help='cosine of two routes from which on they may mean the same: no contrast of them')
+    p.add_argument('--alike', type=float, default=0.85, help='cosine of two routes from which on they may mean the same: no contrast of them')
     p.add_argument('--margin', type=float, default=0.1, help='taken from the cosine of the right route in training')
-    p.add_argument('--scale', type=float, default=40.0, help='of the cosines, at the start')
-    p.add_argument('--bias', type=float, default=28.0, help='logit of `other`, at the start')
+    p.add_argument('--scale', type=float, default=SCALE, help='of the cosines, at the start')
+    p.add_argument('--bias', type=float, default=BIAS, help='logit of `other`, at the start')
     p.add_argument('--checkpoint', type=float, default=8, help='minutes between checkpoints')
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--seed', type=int, default=1)
@@ -51,7 +51,7 @@ def loss_of(model, groups, a):
     """-> the mean loss over the conversations of a batch, how many they are, and how many of them were right (a tensor)."""
     queries, routes, of_query, of_route = model.vectors(groups)
     items = [(of_query[tuple(i['query'])], [of_route[tuple(t)] for t in g['routes']], i['label']) for g in groups for i in g['items']]
-    scores, other = model.near(queries[[q for q, *_ in items]], routes)
+    scores, other = model.scores(queries[[q for q, *_ in items]], routes)
     # A row's columns: all the routes of the batch, then `other`.
     shown = torch.zeros(len(items), len(routes) + 1, dtype=torch.bool)
     for row, (_, mine, _) in zip(shown, items):
@@ -64,14 +64,14 @@ def loss_of(model, groups, a):
     log = logits.log_softmax(1)
     smooth = log.masked_fill(~shown, 0).sum(1) / shown.sum(1)
     loss = -((1 - LABEL_SMOOTHING) * log.gather(1, labels[:, None])[:, 0] + LABEL_SMOOTHING * smooth).mean()
-    return loss + a.contrast * contrast_of(scores, routes, labels, is_route, a.near), len(items), right
+    return loss + a.contrast * contrast_of(scores, routes, labels, is_route, a.alike), len(items), right
 
 
-def contrast_of(scores, routes, labels, is_route, alike):
-    """Cross-entropy of the right route among the routes of the whole batch. Those that are near it may be right as well: left out."""
-    near = (routes @ routes.T > alike)[labels.clamp(max=len(routes) - 1)]
-    near.scatter_(1, labels.clamp(max=len(routes) - 1)[:, None], False)
-    each = F.cross_entropy(scores.masked_fill(near, float('-inf')), labels.masked_fill(~is_route, -100), reduction='sum', ignore_index=-100)
+def contrast_of(scores, routes, labels, is_route, threshold):
+    """In-batch negatives: cross-entropy of the right route among the routes of the whole batch. Those alike may be right as well: left out."""
+    alike = (routes @ routes.T > threshold)[labels.clamp(max=len(routes) - 1)]
+    alike.scatter_(1, labels.clamp(max=len(routes) - 1)[:, None], False)
+    each = F.cross_entropy(scores.masked_fill(alike, float('-inf')), labels.masked_fill(~is_route, -100), reduction='sum', ignore_index=-100)
     return each / is_route.sum().clamp(min=1)
 
 
@@ -120,7 +120,7 @@ class Run:
         os.replace(self.path.with_suffix('.tmp'), self.path)
 
     def advance(self):
-        """One step -> what loss_of() gives, the loss without its graph. Nothing here waits for a GPU."""
+        """One step -> what loss_of() gives, the loss without its graph. Nothing is read back from a GPU."""
         factor = min(1, (self.step + 1) / WARM_UP) * (0.97 * 0.5 * (1 + math.cos(math.pi * self.step / self.steps)) + 0.03)
         for group in self.optimizer.param_groups:
             group['lr'] = group['peak'] * factor

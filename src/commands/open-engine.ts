@@ -38,7 +38,7 @@ export async function openEngine(config: Config, use: EngineUse): Promise<Engine
     ...(isolated && { routes: config.routes.routes }),
     warn,
   };
-  // Native code may abort on a GPU, or on a file that nobody vouches for: where it can do less harm.
+  // Native code may abort, on a GPU or on a file that nobody vouches for: only the embedded encoder runs in this process.
   const engine =
     isolated || !file.embedded
       ? await (await import("../engine/worker.js")).createWorkerEngine({ ...options, signal })

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
+import type { Llama, LlamaModel, Token } from "node-llama-cpp";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError } from "../core/errors.js";
 import type { Unicode } from "../core/prompt.js";
@@ -9,9 +9,10 @@ import type { Route } from "../core/route.js";
 import { createCheckedFiles } from "./checked-files.js";
 import { createEncoderEngine, type EmbeddingModel } from "./encoder.js";
 import { readHead } from "./encoder-head.js";
-import { createGenerativeEngine, type NextToken, type TextModel } from "./generative.js";
+import { createGenerativeEngine } from "./generative.js";
 import { type GgufHeader, readGgufHeader } from "./gguf.js";
 import { identityOf } from "./identity.js";
+import { openText } from "./llama-text.js";
 import { createPrefixCache } from "./prefix-cache.js";
 import { createQuickStart } from "./quick-start.js";
 import { chooseThreads, readMachine } from "./threads.js";
@@ -37,19 +38,21 @@ export interface LlamaEngineOptions {
   readonly cache?: string;
   /** Told when the engine has to make do with less than was asked for. */
   readonly warn?: (message: string) => void;
-  /** Told before a GPU is given anything to do. */
+}
+
+/** What a process of its own tells its parent. */
+interface Told {
+  /** Called with the GPU that is about to get the model. */
   readonly onGpu?: (gpu: string) => void;
 }
 
 /** The longest text that an encoder gets, with room for the two tokens that frame it. */
 const ENCODER_CONTEXT = 256;
-const LEAST_CONTEXT = 1024;
-const BATCH = 512;
 /** Milliseconds that loading a model may take. */
 const LOAD_LIMIT = 300_000;
 
 /** Loads a GGUF and returns the engine of its kind. Throws E_MODEL. */
-export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
+export async function createLlamaEngine(options: LlamaEngineOptions & Told): Promise<Engine> {
   const header = readRouterHeader(options.modelPath);
   const isEncoder = isEncoderHeader(header);
   const head = isEncoder ? readHead(options.modelPath, header) : undefined;
@@ -74,7 +77,16 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<En
 async function openFiles({ llama, model }: Loaded, { cache, modelPath, warn }: LlamaEngineOptions, kind: string) {
   if (cache === undefined) return undefined;
   const { llamaCppRelease, buildType, gpu, systemInfo } = llama;
-  const build = [await libraryVersion(), llamaCppRelease, buildType, gpu, systemInfo, model.gpuLayers];
+  const { gpuLayers, defaultContextFlashAttention } = model;
+  const build = [
+    await libraryVersion(),
+    llamaCppRelease,
+    buildType,
+    gpu,
+    systemInfo,
+    gpuLayers,
+    defaultContextFlashAttention,
+  ];
   return createCheckedFiles({ folder: join(cache, kind), identity: identityOf(modelPath, [kind, ...build]), warn });
 }
 
@@ -108,7 +120,7 @@ export interface Loaded {
 }
 
 /** Loads a GGUF whose header was checked. Throws E_MODEL. */
-export async function load(options: LlamaEngineOptions): Promise<Loaded> {
+export async function load(options: LlamaEngineOptions & Told): Promise<Loaded> {
   const log: string[] = [];
   const llama = await startLlama(options, log);
   try {
@@ -180,69 +192,6 @@ export async function openEncoder({ llama, model, threads }: Loaded): Promise<Em
     },
     dispose: () => llama.dispose(),
   };
-}
-
-/** A language model, ready for tokens. */
-export async function openText(loaded: Loaded, options: LlamaEngineOptions): Promise<TextModel> {
-  const { llama, model } = loaded;
-  const { contextSize, sequence } = await openSequence(loaded, options);
-  return {
-    contextSize,
-    tokenize: (text, special) => model.tokenize(text, special),
-    evaluated: () => sequence.contextTokens,
-    truncate: (position) => sequence.eraseContextTokenRanges([{ start: position, end: sequence.nextTokenIndex }]),
-    evaluate: async (tokens) => {
-      await sequence.controlledEvaluate([...tokens] as Token[]);
-    },
-    evaluateNext: (tokens, candidates) => evaluateNext(sequence, tokens, candidates),
-    saveState: async (path) => (await sequence.saveStateToFile(path)).fileSize,
-    loadState: (path) => sequence.loadStateFromFile(path, { acceptRisk: true }),
-    dispose: () => llama.dispose(),
-  };
-}
-
-async function openSequence({ model, threads }: Loaded, options: LlamaEngineOptions) {
-  const wanted = Math.min(options.context ?? 4096, model.trainContextSize ?? Infinity);
-  for (let contextSize = wanted; ; contextSize = Math.floor(contextSize / 2)) {
-    try {
-      const context = await model.createContext({
-        sequences: 1,
-        contextSize,
-        batchSize: BATCH,
-        threads,
-      });
-      if (contextSize < wanted)
-        options.warn?.(`context: ${wanted} tokens do not fit into memory: using ${contextSize}`);
-      return { contextSize, sequence: context.getSequence({ contextShift: { strategy: refuseShift } }) };
-    } catch (error) {
-      if (contextSize / 2 < LEAST_CONTEXT || (error as Error).name !== "InsufficientMemoryError") throw error;
-    }
-  }
-}
-
-/** The library would silently drop the beginning of a prompt that is too long; ours never is. */
-function refuseShift(): never {
-  throw new Error("the prompt is longer than the context");
-}
-
-async function evaluateNext(
-  sequence: LlamaContextSequence,
-  tokens: readonly number[],
-  candidates: readonly number[],
-): Promise<NextToken> {
-  const last = tokens.at(-1);
-  if (last === undefined) throw new Error("nothing to evaluate");
-  // The selected token is the likeliest one at temperature 0, and totalLogitWeight is Σ exp(logit - its logit).
-  const filter = { tokens: [...candidates] as Token[], includeSelected: true };
-  const generateNext = { totalLogitWeight: true, logits: { filter } };
-  const result = await sequence.controlledEvaluate([
-    ...(tokens.slice(0, -1) as Token[]),
-    [last as Token, { generateNext }],
-  ]);
-  const next = result.at(-1)?.next;
-  if (!next?.logits || next.totalLogitWeight === undefined) throw new Error("the model gave no logits");
-  const logits = new Map<number, number>(next.logits);
-  return { logits, logTotal: Math.max(...logits.values()) + Math.log(next.totalLogitWeight) };
 }
 
 function unusable(path: string, cause: unknown, log: readonly string[]): ArchRouteError {

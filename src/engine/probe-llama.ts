@@ -5,17 +5,17 @@ import {
   libraryVersion,
   load,
   openEncoder,
-  openText,
   readRouterHeader,
   startLlama,
 } from "./llama.js";
+import { openText } from "./llama-text.js";
 import { medianTime, type Probe } from "./probe-report.js";
 
 /**
  * Loads a model and says what it runs on, and how long it takes over one token (encoders: a word) with all, half and one
  * of the threads. Throws E_MODEL.
  */
-export async function probeLlama(options: LlamaEngineOptions): Promise<Probe> {
+export async function probeLlama(options: Parameters<typeof load>[0]): Promise<Probe> {
   const isEncoder = isEncoderHeader(readRouterHeader(options.modelPath));
   const devices = await seeDevices(options);
   const loaded = await load(isEncoder ? { ...options, gpu: "off" } : options);
@@ -58,7 +58,7 @@ async function smallestRun(loaded: Loaded, isEncoder: boolean): Promise<() => Pr
     const tokens = encoder.tokenize("word");
     return () => encoder.embed(tokens);
   }
-  const text = await openText(loaded, { modelPath: "", context: 512 });
+  const text = await openText(loaded, { context: 512 });
   const tokens = text.tokenize("word", false).slice(0, 1);
   return () => text.truncate(0).then(() => text.evaluate(tokens));
 }

@@ -10,6 +10,8 @@ export interface ToProbe {
 
 export type FromProbe =
   | { readonly kind: "warning"; readonly message: string }
+  /** The model is about to run on this GPU. */
+  | { readonly kind: "gpu"; readonly gpu: string }
   | { readonly kind: "report"; readonly report: Probe }
   | { readonly kind: "failed"; readonly message: string; readonly hint?: string };
 
@@ -18,7 +20,8 @@ process.on("message", (message: ToProbe) => void answer(message));
 async function answer({ options }: ToProbe): Promise<void> {
   try {
     const warn = (message: string) => send({ kind: "warning", message });
-    send({ kind: "report", report: await probeLlama({ ...options, warn }) });
+    const onGpu = (gpu: string) => send({ kind: "gpu", gpu });
+    send({ kind: "report", report: await probeLlama({ ...options, warn, onGpu }) });
   } catch (error) {
     const { message } = error as Error;
     const hint = error instanceof ArchRouteError ? error.hint : undefined;

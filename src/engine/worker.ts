@@ -5,6 +5,7 @@ import type { Engine, Scores } from "../core/engine.js";
 import { ArchRouteError, type ErrorCode } from "../core/errors.js";
 import type { Route } from "../core/route.js";
 import type { LlamaEngineOptions } from "./llama.js";
+import { faultOfGpu, ModelDeath } from "./model-death.js";
 import type { FromWorker, ToWorker } from "./worker-main.js";
 
 export interface WorkerOptions extends LlamaEngineOptions {
@@ -25,31 +26,43 @@ const MOST_DEATHS = 3;
  * warning, by one on the CPU: so do drivers end that are too old for the library. Throws E_MODEL if the model cannot be loaded.
  */
 export async function createWorkerEngine(options: WorkerOptions): Promise<Engine> {
-  let settings = options;
-  let answered = false;
-  let worker: Promise<Worker> | undefined = startWorker(settings);
-  const { model } = await worker.catch((error) => {
-    if (!leavesGpu(error)) throw error;
-    worker = startWorker(settings);
-    return worker;
-  });
-  let deaths = 0;
+  const end = new AbortController();
+  const signal = AbortSignal.any([end.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  let settings: WorkerOptions = { ...options, signal };
   let disposed = false;
+  let answered = false;
+  let deaths = 0;
+  let isUp = false;
+  let worker: Promise<Worker> | undefined = start();
 
-  /** Whether what died did so on a GPU that has never worked; if so, the next process does without. */
-  function leavesGpu(error: unknown): boolean {
-    if (!(error instanceof DeathOnGpu) || answered || options.signal?.aborted) return false;
-    if (settings.gpu !== "off") options.warn?.(`gpu ${error.gpu}: ${error.message}: running on the CPU`);
-    settings = { ...options, gpu: "off" };
+  function start(): Promise<Worker> {
+    isUp = false;
+    const started = startWorker(settings);
+    started.then(
+      () => {
+        isUp = true;
+      },
+      () => undefined,
+    );
+    return started;
+  }
+
+  /** Turns the GPU off if it is to blame for an error and has never worked; false: it is not. */
+  function leaveGpu(error: unknown): boolean {
+    const fault = faultOfGpu(error);
+    if (fault === undefined || answered || disposed || signal.aborted) return false;
+    if (settings.gpu !== "off") options.warn?.(fault);
+    settings = { ...settings, gpu: "off" };
+    deaths = 0;
     return true;
   }
 
   async function rank(routes: readonly Route[], conversation: Conversation): Promise<Scores> {
     if (disposed) throw new Error("the engine is disposed");
     if (worker === undefined && deaths >= MOST_DEATHS) {
-      throw died(`${deaths} times in a row`, "try --gpu off or another model");
+      throw new ModelDeath(`${deaths} times in a row`, undefined, "try --gpu off or another model");
     }
-    worker ??= startWorker(settings);
+    worker ??= start();
     const current = worker;
     try {
       const scores = await (await current).rank(routes, conversation);
@@ -63,16 +76,23 @@ export async function createWorkerEngine(options: WorkerOptions): Promise<Engine
         deaths++;
         worker = undefined;
       }
-      if (over && leavesGpu(error)) return await rank(routes, conversation);
+      if (over && leaveGpu(error)) return await rank(routes, conversation);
       throw error;
     }
   }
 
+  const { model } = await worker.catch((error) => {
+    if (!leaveGpu(error)) throw error;
+    worker = start();
+    return worker;
+  });
   return {
     model,
     rank,
     async dispose() {
       disposed = true;
+      // One that is still loading may take minutes to come up.
+      if (!isUp) end.abort();
       await worker?.then(
         ({ stop }) => stop(),
         () => undefined,
@@ -111,10 +131,9 @@ async function startWorker({ entry, loadTimeout = 300_000, signal, warn, ...opti
   const waiting = new Map<number, { resolve(scores: Scores): void; reject(error: Error): void }>();
   let gpu: string | undefined;
   const gone = new Promise<ArchRouteError>((resolve) => {
-    child.once("error", (cause) => resolve(died(cause.message)));
+    child.once("error", (cause) => resolve(new ModelDeath(cause.message, undefined)));
     child.once("exit", (code, signal) => {
-      const how = signal ?? `exit code ${code}`;
-      resolve(gpu === undefined ? died(how) : new DeathOnGpu(how, gpu));
+      resolve(new ModelDeath(signal ?? `exit code ${code}`, gpu));
     });
   });
   let death: ArchRouteError | undefined;
@@ -194,18 +213,4 @@ function revive(error: { code: string; message: string; hint?: string }): ArchRo
     error.message,
     error.hint === undefined ? {} : { hint: error.hint },
   );
-}
-
-class DeathOnGpu extends ArchRouteError {
-  constructor(
-    how: string,
-    readonly gpu: string,
-  ) {
-    const { code, message, hint } = died(how);
-    super(code, message, hint === undefined ? {} : { hint });
-  }
-}
-
-function died(how: string, hint = "if it happens again, try --gpu off or another model"): ArchRouteError {
-  return new ArchRouteError("E_MODEL_DIED", `model process died (${how})`, { hint });
 }

@@ -88,8 +88,9 @@ it.skipIf(process.platform !== "linux").each([
   const config = await resolveConfig({}, { env: { HOME: home }, cwd: () => home });
   const before = children();
   const engine = await openEngine(config, { isolated: false, warn: () => undefined });
-  expect(children().filter((pid) => !before.includes(pid))).toHaveLength(processes);
+  const started = children().filter((pid) => !before.includes(pid));
   await engine.dispose();
+  expect(started).toHaveLength(processes);
 });
 
 function addOllama(home: string): void {

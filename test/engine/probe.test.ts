@@ -39,6 +39,19 @@ describe("probeModel", () => {
     });
   });
 
+  it("tries again without a GPU on which it crashes", async () => {
+    const entry = child(`process.on("message", ({ options }) => {
+      if (options.gpu === "off") return process.send({ kind: "report", report: { gpu: false } });
+      process.send({ kind: "gpu", gpu: "cuda" }, () => process.kill(process.pid, "SIGABRT"));
+    });`);
+    const warnings: string[] = [];
+    const report = await probeModel({ entry, modelPath: "x", warn: (text) => warnings.push(text) });
+    expect(report).toEqual({ gpu: false });
+    expect(warnings).toEqual([
+      "gpu cuda: model process died (SIGABRT): running on the CPU; --gpu off spares the attempt",
+    ]);
+  });
+
   it("does not wait for ever", async () => {
     const entry = child('process.on("message", () => undefined);');
     await expect(probeModel({ entry, modelPath: "x", timeout: 300 })).rejects.toMatchObject({

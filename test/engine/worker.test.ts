@@ -168,35 +168,72 @@ describe("a death", () => {
 });
 
 describe("a death on a GPU", () => {
-  it("before the first answer is followed by a process without, and one warning, whatever was under way", async () => {
-    const { open, pids } = plan({ gpu: "cuda", dieAt: 1 }, { gpu: "cuda" });
+  const fault = (how: string) =>
+    `gpu cuda: model process died (${how}): running on the CPU; --gpu off spares the attempt`;
+
+  async function openOnGpu(...behaviours: Behaviour[]) {
     const warnings: string[] = [];
-    const engine = await open({ gpu: "auto", warn: (message) => warnings.push(message) });
+    const { open, pids } = plan(...behaviours);
+    return { engine: await open({ gpu: "auto", warn: (message) => warnings.push(message) }), pids, warnings };
+  }
+
+  it("before the first answer is followed by a process without, and one warning, whatever was under way", async () => {
+    const { engine, pids, warnings } = await openOnGpu({ gpu: "cuda", dieAt: 1 });
     const scores = await Promise.all(["1", "2", "3"].map((text) => engine.rank(routes, user(text))));
     expect(scores.map(({ inSet }) => inSet)).toEqual(Array(3).fill(pids()[1]));
-    expect(warnings).toEqual(["gpu cuda: model process died (SIGABRT): running on the CPU"]);
+    expect(warnings).toEqual([fault("SIGABRT")]);
   });
 
   it("while it loads, too", async () => {
-    const { open, pids } = plan({ gpu: "vulkan", load: "die" }, {});
-    const warnings: string[] = [];
-    const engine = await open({ warn: (message) => warnings.push(message) });
+    const { engine, pids, warnings } = await openOnGpu({ gpu: "cuda", load: "die" });
     expect((await engine.rank(routes, user("1"))).inSet).toBe(pids()[1]);
-    expect(warnings).toEqual(["gpu vulkan: model process died (SIGSEGV): running on the CPU"]);
+    expect(warnings).toEqual([fault("SIGSEGV")]);
   });
 
   it("after an answer is one like any other: the GPU works", async () => {
-    const { open } = plan({ gpu: "cuda", dieAt: 2 }, {});
-    const engine = await open();
+    const { engine, pids, warnings } = await openOnGpu({ gpu: "cuda", dieAt: 2 });
     await engine.rank(routes, user("1"));
-    await expect(engine.rank(routes, user("2"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+    for (let death = 1; death <= 2; death++) {
+      await expect(engine.rank(routes, user("2"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+      await engine.rank(routes, user("3"));
+    }
+    expect(pids()).toHaveLength(3);
+    expect(warnings).toEqual([]);
   });
 
-  it("of the one without, is the end", async () => {
-    const { open, pids } = plan({ gpu: "cuda", load: "die" });
+  it("of one that dies without as well is the end", async () => {
+    const { open, pids } = plan({ gpu: "cuda", load: "die" }, { load: "die" });
     await expect(open()).rejects.toMatchObject({ code: "E_MODEL_DIED", message: "model process died (SIGSEGV)" });
     expect(pids()).toHaveLength(2);
   });
+
+  it("by a signal from outside is not the GPU's doing", async () => {
+    const { engine, pids, warnings } = await openOnGpu({ gpu: "cuda", hangAt: 1 });
+    const call = engine.rank(routes, user("1"));
+    setTimeout(() => process.kill(pids()[0] as number, "SIGTERM"), 50);
+    await expect(call).rejects.toMatchObject({ code: "E_MODEL_DIED", message: "model process died (SIGTERM)" });
+    expect(warnings).toEqual([]);
+  });
+
+  it("by the engine's own disposal is none", async () => {
+    const { engine, pids, warnings } = await openOnGpu({ gpu: "cuda", hangAt: 1 });
+    const call = expect(engine.rank(routes, user("1"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+    await engine.dispose();
+    await call;
+    expect(pids()).toHaveLength(1);
+    expect(warnings).toEqual([]);
+  });
+});
+
+it("disposal does not wait for a process that is still loading", async () => {
+  const { open, pids } = plan({ dieAt: 1 }, { load: "hang" });
+  const engine = await open();
+  await expect(engine.rank(routes, user("1"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+  const call = expect(engine.rank(routes, user("2"))).rejects.toMatchObject({ code: "E_MODEL_DIED" });
+  await expect.poll(() => pids()).toHaveLength(2);
+  await engine.dispose();
+  await call;
+  expect(await ends(pids()[1] as number)).toBe(true);
 });
 
 describe("loading", () => {
