@@ -30,7 +30,7 @@ if [ $step != data ]; then
   for run in "${runs[@]}"; do wait "$run"; done
   runs=()
 
-  python mix.py "$out/mixed" "$out/run1=0.4" "$out/run2=0.4" "$out/base=0.2"
+  python mix.py "$out/mixed" "$out/run1" "$out/run2"
   python evaluate.py "$out/mixed" "$out"/data/val_*.tokens --calibrated "$out/final"
   python export.py "$out/final" "$out/arch-route-mini.gguf" --vocabulary "$out/base"
 fi
