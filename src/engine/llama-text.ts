@@ -1,7 +1,7 @@
 import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { NextToken, TextModel } from "./generative.js";
 
-interface Loaded {
+export interface LoadedModel {
   readonly llama: Llama;
   readonly model: LlamaModel;
   readonly threads: number;
@@ -18,7 +18,7 @@ const LEAST_CONTEXT = 1024;
 const BATCH = 512;
 
 /** A language model, ready for tokens. */
-export async function openText(loaded: Loaded, options: TextOptions): Promise<TextModel> {
+export async function openText(loaded: LoadedModel, options: TextOptions): Promise<TextModel> {
   const { llama, model } = loaded;
   const { contextSize, sequence } = await openSequence(loaded, options);
   return {
@@ -36,16 +36,11 @@ export async function openText(loaded: Loaded, options: TextOptions): Promise<Te
   };
 }
 
-async function openSequence({ model, threads }: Loaded, options: TextOptions) {
+async function openSequence({ model, threads }: LoadedModel, options: TextOptions) {
   const wanted = Math.min(options.context ?? 4096, model.trainContextSize ?? Infinity);
   for (let contextSize = wanted; ; contextSize = Math.floor(contextSize / 2)) {
     try {
-      const context = await model.createContext({
-        sequences: 1,
-        contextSize,
-        batchSize: BATCH,
-        threads,
-      });
+      const context = await model.createContext({ sequences: 1, contextSize, batchSize: BATCH, threads });
       if (contextSize < wanted)
         options.warn?.(`context: ${wanted} tokens do not fit into memory: using ${contextSize}`);
       return { contextSize, sequence: context.getSequence({ contextShift: { strategy: refuseShift } }) };

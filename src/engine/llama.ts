@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Llama, LlamaModel, Token } from "node-llama-cpp";
+import type { Llama, Token } from "node-llama-cpp";
 import type { Engine } from "../core/engine.js";
 import { ArchRouteError } from "../core/errors.js";
 import type { Unicode } from "../core/prompt.js";
@@ -12,7 +12,7 @@ import { readHead } from "./encoder-head.js";
 import { createGenerativeEngine } from "./generative.js";
 import { type GgufHeader, readGgufHeader } from "./gguf.js";
 import { identityOf } from "./identity.js";
-import { openText } from "./llama-text.js";
+import { type LoadedModel, openText } from "./llama-text.js";
 import { createPrefixCache } from "./prefix-cache.js";
 import { createQuickStart } from "./quick-start.js";
 import { chooseThreads, readMachine } from "./threads.js";
@@ -40,8 +40,8 @@ export interface LlamaEngineOptions {
   readonly warn?: (message: string) => void;
 }
 
-/** What a process of its own tells its parent. */
-interface Told {
+/** What a process of its own is given beside: it tells its parent where the model runs. */
+export interface ChildOptions extends LlamaEngineOptions {
   /** Called with the GPU that is about to get the model. */
   readonly onGpu?: (gpu: string) => void;
 }
@@ -52,7 +52,7 @@ const ENCODER_CONTEXT = 256;
 const LOAD_LIMIT = 300_000;
 
 /** Loads a GGUF and returns the engine of its kind. Throws E_MODEL. */
-export async function createLlamaEngine(options: LlamaEngineOptions & Told): Promise<Engine> {
+export async function createLlamaEngine(options: ChildOptions): Promise<Engine> {
   const header = readRouterHeader(options.modelPath);
   const isEncoder = isEncoderHeader(header);
   const head = isEncoder ? readHead(options.modelPath, header) : undefined;
@@ -111,16 +111,13 @@ export async function libraryVersion(): Promise<string> {
 }
 
 /** A model in memory. */
-export interface Loaded {
-  readonly llama: Llama;
-  readonly model: LlamaModel;
-  readonly threads: number;
+export interface Loaded extends LoadedModel {
   /** What llama.cpp had to say, errors only. */
   readonly log: readonly string[];
 }
 
 /** Loads a GGUF whose header was checked. Throws E_MODEL. */
-export async function load(options: LlamaEngineOptions & Told): Promise<Loaded> {
+export async function load(options: ChildOptions): Promise<Loaded> {
   const log: string[] = [];
   const llama = await startLlama(options, log);
   try {

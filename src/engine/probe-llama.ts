@@ -1,4 +1,5 @@
 import {
+  type ChildOptions,
   isEncoderHeader,
   type LlamaEngineOptions,
   type Loaded,
@@ -15,7 +16,7 @@ import { medianTime, type Probe } from "./probe-report.js";
  * Loads a model and says what it runs on, and how long it takes over one token (encoders: a word) with all, half and one
  * of the threads. Throws E_MODEL.
  */
-export async function probeLlama(options: Parameters<typeof load>[0]): Promise<Probe> {
+export async function probeLlama(options: ChildOptions): Promise<Probe> {
   const isEncoder = isEncoderHeader(readRouterHeader(options.modelPath));
   const devices = await seeDevices(options);
   const loaded = await load(isEncoder ? { ...options, gpu: "off" } : options);

@@ -35,6 +35,8 @@ let routes: readonly Route[] = [];
 
 // An interrupt at the terminal reaches the whole group; the parent decides when this process ends.
 process.on("SIGINT", () => undefined);
+// Without a parent nobody waits for what is under way, which may take minutes.
+process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
 process.on("message", (message: ToWorker) => void answer(message));
 
 async function answer(message: ToWorker): Promise<void> {
