@@ -28,9 +28,6 @@ class Router(torch.nn.Module):
     def __init__(self, folder, scale=SCALE, bias=BIAS):
         super().__init__()
         self.encoder = AutoModel.from_pretrained(folder, attn_implementation='sdpa', dtype=torch.float32)
-        for module in self.encoder.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
         config = self.encoder.config
         width = config.hidden_size
         self.frame = frame_of(config)

@@ -32,9 +32,10 @@ def parse():
     p = argparse.ArgumentParser()
     p.add_argument('base'), p.add_argument('data'), p.add_argument('out')
     p.add_argument('--validation', nargs='*', default=[])
-    p.add_argument('--examples', type=int, default=200_000, help='conversations to see in all')
+    p.add_argument('--examples', type=int, default=300_000, help='conversations to see in all')
     p.add_argument('--batch', type=int, default=64, help='groups in a step')
     p.add_argument('--lr', type=float, default=2e-4)
+    p.add_argument('--dropout', type=float, default=0.1)
     p.add_argument('--frozen', type=int, default=0, help='layers, from the words up, that stay as they are')
     p.add_argument('--contrast', type=float, default=0.3, help='weight of telling the right route from those of the other groups of a step')
     p.add_argument('--alike', type=float, default=0.85, help='cosine of two routes from which on they may mean the same: no contrast of them')
@@ -89,6 +90,9 @@ class Run:
         self.model = Router(a.base, scale=a.scale, bias=a.bias).to(DEVICE).train()
         self.model.check(data)
         self.mean = copy.deepcopy(self.model).eval()
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = a.dropout
         if a.frozen:
             self.model.freeze(a.frozen)
         self.optimizer = torch.optim.AdamW([
@@ -108,12 +112,15 @@ class Run:
             raise SystemExit(f'{self.path} was begun with other arguments, data or base: {state["course"]}')
         self.model.load_state_dict(state['model']), self.mean.load_state_dict(state['mean']), self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.order = state['step'], state['order']
-        random.setstate(state['random'])
+        random.setstate(state['random']), torch.set_rng_state(state['torch random'].cpu())
+        if DEVICE == 'cuda':
+            torch.cuda.set_rng_state(state['cuda random'].cpu())
         print(f'goes on at step {self.step} of {self.steps}', flush=True)
 
     def save(self):
         state = {'course': self.course, 'model': self.model.state_dict(), 'mean': self.mean.state_dict(), 'optimizer': self.optimizer.state_dict(),
-                 'step': self.step, 'order': self.order, 'random': random.getstate()}
+                 'step': self.step, 'order': self.order, 'random': random.getstate(), 'torch random': torch.get_rng_state(),
+                 'cuda random': torch.cuda.get_rng_state() if DEVICE == 'cuda' else None}
         torch.save(state, self.path.with_suffix('.tmp'))
         # First the weights: a finished checkpoint must not stand beside unfinished ones.
         self.mean.save(self.a.out)
