@@ -99,7 +99,7 @@ const mini: Candidate = {
   name: "mini",
   path: embeddedModel.path,
   store: "package",
-  licence: "Apache-2.0",
+  licence: "MIT",
   sha256: embeddedModel.sha256,
 };
 

@@ -8,7 +8,7 @@ const setFile = /^(?!schema\.)(.+)\.json$/;
 /** The encoder that comes with the package, and the sha256 of its file. */
 export const embeddedModel = {
   path: join(root, "models", "arch-route-mini.gguf"),
-  sha256: "b7fe40eb748b1a276f476218000a394ed1a557f0338dd3e1cdcd715dfc9d680d",
+  sha256: "8a8ae881db013477d1640022f95b60e8ba5ea5612fcdc46d1967f18a8f6de9bf",
 } as const;
 
 /** Name of the route set that is used when the user has none. */

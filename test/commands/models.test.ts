@@ -29,7 +29,7 @@ describe("models list", () => {
     expect(
       stdout.replaceAll(embeddedModel.path, "PATH").replace("not verified yet", "verified"),
     ).toMatchInlineSnapshot(`
-      "* mini  25 MB  package  Apache-2.0  verified
+      "* mini  37 MB  package  MIT  verified
           PATH
 
       * would be used: no Arch-Router is on this machine
@@ -57,7 +57,7 @@ describe("models list", () => {
         used: false,
         path: join(folder, studioFile),
       },
-      { name: "mini", store: "package", licence: "Apache-2.0" },
+      { name: "mini", store: "package", licence: "MIT" },
     ]);
     expect(list.used).toEqual({ path: join(folder, ownFile), why: "the best Arch-Router on this machine" });
   });

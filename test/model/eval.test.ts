@@ -14,12 +14,12 @@ const labelled = [
   ["what should I cook for dinner tonight?", "other"],
 ] as const;
 
-it("scores mini on the coding routes, and compares it with poorer descriptions", async () => {
+it("scores mini on the coding routes, and compares it with descriptions that mislead", async () => {
   const folder = temporaryFolder();
   const [rows, poor] = [join(folder, "rows.jsonl"), join(folder, "poor.json")];
   writeFileSync(rows, labelled.map(([prompt, route]) => `${JSON.stringify({ prompt, route })}\n`).join(""));
   const names = labelled.map(([, route]) => route).filter((route) => route !== "other");
-  writeFileSync(poor, JSON.stringify({ routes: names.map((name) => ({ name, description: "Help with this" })) }));
+  writeFileSync(poor, JSON.stringify({ routes: names.map((name) => ({ name, description: "What to cook for dinner" })) }));
   const engine = await createLlamaEngine({ modelPath: embeddedModel.path, threads: 1, gpu: "off" });
   const shared = { ...engine, dispose: async () => undefined };
   try {
