@@ -19,7 +19,7 @@ it("scores mini on the coding routes, and compares it with descriptions that mis
   const [rows, poor] = [join(folder, "rows.jsonl"), join(folder, "poor.json")];
   writeFileSync(rows, labelled.map(([prompt, route]) => `${JSON.stringify({ prompt, route })}\n`).join(""));
   const names = labelled.map(([, route]) => route).filter((route) => route !== "other");
-  writeFileSync(poor, JSON.stringify({ routes: names.map((name) => ({ name, description: "What to cook for dinner" })) }));
+  writeFileSync(poor, JSON.stringify({ routes: names.map((name) => ({ name, description: "Cooking dinner" })) }));
   const engine = await createLlamaEngine({ modelPath: embeddedModel.path, threads: 1, gpu: "off" });
   const shared = { ...engine, dispose: async () => undefined };
   try {
