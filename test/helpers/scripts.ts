@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { temporaryFolder } from "./run-cli.js";
@@ -38,10 +39,13 @@ export async function pidsIn(file: string, count: number): Promise<number[]> {
   return read();
 }
 
+// One for the whole run: with an empty cache a process first tries the native library in another one, as it does once on a user's machine.
+const sharedCache = join(tmpdir(), "cache");
+
 /** The environment of a user with this configuration. */
 export function userWith(config: object): Readonly<Record<string, string>> {
   const home = temporaryFolder();
   mkdirSync(join(home, "arch-route"));
   writeFileSync(join(home, "arch-route", "config.json"), JSON.stringify(config));
-  return { XDG_CONFIG_HOME: home, XDG_STATE_HOME: join(home, "state"), XDG_CACHE_HOME: join(home, "cache") };
+  return { XDG_CONFIG_HOME: home, XDG_STATE_HOME: join(home, "state"), XDG_CACHE_HOME: sharedCache };
 }
