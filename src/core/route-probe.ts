@@ -7,7 +7,7 @@ import { nameWords } from "./words.js";
 
 /** Log-probability ratio of a route over the next on its own description, below which prompts will waver between them. */
 const LEAST_RATIO = Math.log(4);
-/** The same for an encoder, to which a description is nearly the route's own text: 6.5 or more in the shipped sets. */
+/** The same for an encoder, to which a description is nearly the route's own text: 7.5 or more in the shipped sets. */
 const LEAST_ENCODER_RATIO = 4;
 /** Probability ratio by which another description must beat a route's own, given its name. */
 const NAME_RATIO = Math.log(4);
